@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The first program that a packet meets: link layer, IP header, is it for a VIP, which one; then the protocol's stage.
+ * Whatever is not for a VIP's address goes up the stack untouched, whatever its shape: it is the host's own business.
+ */
+#include "lookup.bpf.h"
+#include "maps.bpf.h"
+#include "parse.bpf.h"
+#include "verdict.bpf.h"
+
+#define VLAN_DEPTH 2
+
+const volatile __u32 vip_cache_size = TR_CACHE_DEFAULT;
+
+struct vlan_tag {		/* IEEE 802.1Q, behind the TPID */
+	__be16 tci;
+	__be16 ethertype;
+};
+
+/* By a constant index: a variable one costs a retpoline. Returns only where the stage is missing. */
+static __always_inline int enter_stage(struct xdp_md *ctx, __u8 l4)
+{
+	if (l4 == TR_TCP)
+		bpf_tail_call_static(ctx, &stages, TR_STAGE_TCP);
+	else
+		bpf_tail_call_static(ctx, &stages, TR_STAGE_UDP);
+	return finish(TR_V_STAGE_MISSING);
+}
+
+static __always_inline int hand_over(struct xdp_md *ctx, const struct handover *service, __u8 l4)
+{
+	__u32 zero = 0;
+	struct handover *scratch_line = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!service->vip)
+		return finish(TR_V_NO_SERVICE);
+	if (!scratch_line)
+		return finish(TR_V_INTERNAL);
+	*scratch_line = *service;
+	return enter_stage(ctx, l4);
+}
+
+/*
+ * Behind a miss of the service's line. An answer that does not depend on the port is not cached by port: packets to many
+ * ports of an address would only push other answers out, and its own line is as good.
+ */
+static __always_inline int enter_service(struct xdp_md *ctx, const struct tr_addr *dst, const struct shape *shape,
+					 const struct tr_vip_address *address, struct cached_vip *line, __u32 generation)
+{
+	struct handover service;
+	int exact = find_service(address, shape->l4, shape->port, &service);
+
+	if (exact < 0)
+		return finish(TR_V_INTERNAL);
+	if (exact) {
+		line->service = service;
+		cache_claim(line, dst, CACHED_SERVICE(shape->l4, shape->port), generation);
+	}
+	return hand_over(ctx, &service, shape->l4);
+}
+
+static __always_inline int entry_ip(struct xdp_md *ctx, const struct tr_addr *dst, const struct shape *shape)
+{
+	__u32 zero = 0, what = CACHED_SERVICE(shape->l4, shape->port), generation;
+	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	const struct tr_vip_address *address;
+	struct cached_vip *line = NULL;
+
+	if (!set)
+		return finish(TR_V_INTERNAL);
+	generation = set->generation;
+	barrier();
+	if (shape->verdict == SHAPE_SERVICE) {
+		line = cache_slot(dst, what);
+		if (line && cache_holds(line, dst, what, generation))
+			return hand_over(ctx, &line->service, shape->l4);
+	}
+	address = lookup_address(set, dst, generation);
+	if (!address)
+		return finish(TR_V_INTERNAL);
+	if (!address->id)
+		return finish(TR_V_NOT_VIP);
+	if (shape->verdict != SHAPE_SERVICE)
+		return finish(shape->verdict);
+	if (!line)
+		return finish(TR_V_INTERNAL);
+	return enter_service(ctx, dst, shape, address, line, generation);
+}
+
+static __always_inline struct tr_addr mapped(__be32 addr)
+{
+	return (struct tr_addr){ { 0, 0, bpf_htonl(0xffff), addr } };
+}
+
+static __always_inline int entry_ipv4(struct xdp_md *ctx, struct cursor *c)
+{
+	struct iphdr *ip = cursor_take(c, sizeof(*ip));
+	struct shape shape;
+	struct tr_addr dst;
+
+	if (!ip)
+		return finish(TR_V_TRUNCATED);
+	shape = shape_ipv4(c, ip);
+	dst = mapped(ip->daddr);
+	return entry_ip(ctx, &dst, &shape);
+}
+
+static __always_inline int entry_ipv6(struct xdp_md *ctx, struct cursor *c)
+{
+	struct ipv6hdr *ip = cursor_take(c, sizeof(*ip));
+	struct shape shape;
+	struct tr_addr dst;
+
+	if (!ip)
+		return finish(TR_V_TRUNCATED);
+	shape = shape_ipv6(c, ip);
+	__builtin_memcpy(&dst, &ip->daddr, sizeof(dst));
+	return entry_ip(ctx, &dst, &shape);
+}
+
+/* Tags reach XDP only where the NIC leaves them in. Nothing is balanced through them, but it is told apart. */
+static __noinline int entry_vlan(struct xdp_md *ctx)
+{
+	struct shape shape = { .verdict = TR_V_VLAN };
+	struct cursor c = cursor_new(ctx);
+	struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+	struct vlan_tag *tag;
+	struct ipv6hdr *ip6;
+	struct tr_addr dst;
+	struct iphdr *ip;
+	__be16 proto;
+
+	if (!eth)
+		return finish(TR_V_TRUNCATED);
+	proto = eth->h_proto;
+#pragma unroll
+	for (int i = 0; i < VLAN_DEPTH; i++) {
+		if (proto != bpf_htons(ETH_P_8021Q) && proto != bpf_htons(ETH_P_8021AD))
+			break;
+		tag = cursor_take(&c, sizeof(*tag));
+		if (!tag)
+			return finish(TR_V_TRUNCATED);
+		proto = tag->ethertype;
+	}
+	if (proto == bpf_htons(ETH_P_IP)) {
+		ip = cursor_take(&c, sizeof(*ip));
+		if (!ip)
+			return finish(TR_V_TRUNCATED);
+		dst = mapped(ip->daddr);
+	} else if (proto == bpf_htons(ETH_P_IPV6)) {
+		ip6 = cursor_take(&c, sizeof(*ip6));
+		if (!ip6)
+			return finish(TR_V_TRUNCATED);
+		__builtin_memcpy(&dst, &ip6->daddr, sizeof(dst));
+	} else {
+		return finish(TR_V_NOT_IP);
+	}
+	return entry_ip(ctx, &dst, &shape);
+}
+
+SEC("xdp")
+int tr_entry(struct xdp_md *ctx)
+{
+	struct cursor c = cursor_new(ctx);
+	struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+
+	if (!eth)
+		return finish(TR_V_TRUNCATED);
+	switch (eth->h_proto) {
+	case bpf_htons(ETH_P_IP):
+		return entry_ipv4(ctx, &c);
+	case bpf_htons(ETH_P_IPV6):
+		return entry_ipv6(ctx, &c);
+	case bpf_htons(ETH_P_8021Q):
+	case bpf_htons(ETH_P_8021AD):
+		return entry_vlan(ctx);
+	default:
+		return finish(TR_V_NOT_IP);
+	}
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map that the balancer's programs use, declared for the stages; maps.bpf.c defines them. The sizes there are
+ * the defaults of the configuration's `limits`; the controller sets the real ones before loading.
+ *
+ * State maps are pinned and outlive programs. Those marked "program's own" belong to one load of the programs: a
+ * newer build brings its own, so that their layout may change and the switch of programs is one link update.
+ */
+#ifndef TAILRACE_MAPS_BPF_H
+#define TAILRACE_MAPS_BPF_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "tailrace.h"
+#include "verdicts.h"
+
+/* struct tr_addr -> struct tr_vip_address. Controller writes; entry reads. */
+struct vip_addresses_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct tr_addr);
+	__type(value, struct tr_vip_address);
+	__uint(max_entries, TR_ADDRESSES_DEFAULT);
+};
+
+/* struct tr_prefix -> struct tr_vip_address, the longest prefix. Controller writes; entry reads. */
+struct vip_prefixes_map {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__type(key, struct tr_prefix);
+	__type(value, struct tr_vip_address);
+	__uint(max_entries, TR_PREFIXES_DEFAULT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);	/* the trie knows no other way */
+};
+
+/* struct tr_service_key -> VIP number. Controller writes; entry reads. */
+struct services_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, struct tr_service_key);
+	__type(value, __u32);
+	__uint(max_entries, TR_SERVICES_DEFAULT);
+};
+
+/* VIP number -> where its ring is. Controller writes through mmap; entry reads. */
+struct vips_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_vip);
+	__uint(max_entries, TR_VIPS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Word index -> bucket word (tailrace.h). Controller writes through mmap; stages read. */
+struct rings_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, TR_RING_WORDS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Backend number -> outer headers. Controller writes through mmap; stages read. */
+struct backends_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_backend);
+	__uint(max_entries, TR_BACKENDS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* 0 -> what every packet needs. Controller writes through mmap; all programs read. */
+struct settings_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_settings);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* enum tr_verdict -> packets. Programs count; the controller and `tailrace stats` read. */
+struct verdicts_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 64);	/* room to append: the map outlives programs */
+};
+
+/* VIP number -> traffic. Programs count; controller reads, and zeroes when it gives the number out. */
+struct vip_traffic_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_traffic);
+	__uint(max_entries, TR_VIPS_DEFAULT);
+};
+
+/* Backend number -> traffic, as vip_traffic. */
+struct backend_traffic_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_traffic);
+	__uint(max_entries, TR_BACKENDS_DEFAULT);
+};
+
+/* Number -> what the number stands for. Controller alone writes and reads: its memory across restarts. */
+struct backend_info_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_backend_info);
+	__uint(max_entries, TR_BACKENDS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+struct pool_info_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_pool_info);
+	__uint(max_entries, TR_POOLS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+struct vip_info_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_vip_info);
+	__uint(max_entries, TR_VIPS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* 0 -> what the instance was last told. Controller alone. */
+struct instance_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_instance);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* enum tr_stage -> program. Program's own. */
+struct stages_map {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, TR_STAGE_COUNT);
+};
+
+/* What the entry found out, for the stage that it tail-calls. */
+struct handover {
+	__u32 vip;
+	__u32 ring[TR_L4_COUNT];
+	__u32 ring_size;
+};
+
+/* 0 -> hand-over. Entry writes; stages read. Program's own. */
+struct scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct handover);
+	__uint(max_entries, 1);
+};
+
+/*
+ * A line of the VIP cache: the answer for one (address, protocol, port), or for an address as a whole. One cache line,
+ * and written by its CPU alone.
+ */
+struct cached_vip {
+	struct tr_addr addr;
+	__u32 what;			/* CACHED_*: port, protocol and kind */
+	__u32 generation;		/* of tr_settings when the answer was looked up; any other: stale */
+	struct handover service;	/* vip 0: the address has no such service */
+	struct tr_vip_address address;	/* for kind CACHED_ADDRESS; id 0: no VIP's address */
+	__u64 pad;
+};
+_Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
+
+/*
+ * cpu * vip_cache_size + slot -> cached_vip. An array of its own rather than a per-CPU one: a per-CPU array costs a
+ * second cache line for the element's address. The controller sizes it by the possible CPUs. Mmap'able only so that it starts on
+ * a page and its elements on cache lines. Program's own.
+ */
+struct vip_cache_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct cached_vip);
+	__uint(max_entries, TR_CACHE_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+#define MAPS(X)                                                                                                      \
+	X(vip_addresses) X(vip_prefixes) X(services) X(vips) X(rings) X(backends) X(settings) X(verdicts)            \
+	X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance) X(stages) X(scratch)  \
+	X(vip_cache)
+
+#define X(name) extern struct name##_map name SEC(".maps");
+MAPS(X)
+#undef X
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the BPF programs and the controller share: limits, map keys and values, stages. No code.
+ *
+ * Byte order: __be16 and __be32 fields and all addresses are in network order, everything else in the host's.
+ * Number 0 is never given to a VIP, a backend, a pool or an address: in a map value it means "none".
+ */
+#ifndef TAILRACE_H
+#define TAILRACE_H
+
+#include <linux/types.h>
+
+#define TR_NAME_MAX 64		/* of an instance, a pool or a VIP, with its NUL */
+
+/*
+ * Defaults of the configuration's `limits`, and sizes of the maps as the BPF objects declare them: small, since tests
+ * and `ip link set ... xdp obj` load those as they are.
+ */
+#define TR_VIPS_DEFAULT 1024
+#define TR_ADDRESSES_DEFAULT 4096
+#define TR_PREFIXES_DEFAULT 4096
+#define TR_SERVICES_DEFAULT 16384
+#define TR_POOLS_DEFAULT 256
+#define TR_BACKENDS_DEFAULT 4096
+#define TR_RING_WORDS_DEFAULT (2 * 65537 * 16)	/* 16 rings of the default size, for TCP and for UDP */
+#define TR_CACHE_DEFAULT 4096
+
+/* An address of either family in 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2). */
+struct tr_addr {
+	__be32 w[4];
+};
+
+/* Key of `vip_prefixes`, an LPM trie. A prefix length counts from the first of the 128 bits: 192.0.2.0/24 is 120. */
+struct tr_prefix {
+	__u32 len;
+	struct tr_addr addr;
+};
+
+/* The protocols that have services; the index of arrays by protocol. */
+enum tr_l4 { TR_TCP, TR_UDP, TR_L4_COUNT };
+
+/* Slots of `stages`, the PROG_ARRAY. */
+enum tr_stage { TR_STAGE_TCP, TR_STAGE_UDP, TR_STAGE_COUNT };
+
+/*
+ * Value of `vip_addresses` (hash: struct tr_addr) and of `vip_prefixes` (LPM: struct tr_prefix): an address that
+ * belongs to a VIP. The controller has flattened the order of preference (exact port, all ports, prefix) into it:
+ * the most specific entry alone decides, nothing falls through to a shorter prefix.
+ */
+struct tr_vip_address {
+	__u32 id;			/* key of its exact services in `services` */
+	__u32 all_ports[TR_L4_COUNT];	/* the VIP that takes every port without an exact service; 0: none */
+	__u8 has_exact[TR_L4_COUNT];	/* `services` has entries for it */
+	__u8 pad[2];
+};
+
+/* Key of `services` (hash), value: __u32, the VIP's number. */
+struct tr_service_key {
+	__u32 address;			/* tr_vip_address.id */
+	__be16 port;
+	__u8 l4;			/* enum tr_l4 */
+	__u8 pad;
+};
+
+/* Value of `vips` (array by VIP number): where its pool's ring lies in `rings`. */
+struct tr_vip {
+	__u32 ring[TR_L4_COUNT];	/* index of the first word */
+	__u32 ring_size;		/* words, a prime; 0: the number is free */
+	__u32 pool;			/* pool number */
+};
+
+/*
+ * A bucket of a ring, one 64-bit word of `rings` (mmap'ed array), written by the controller with one atomic store:
+ * 20 bits each of current, base, prev (backend numbers), then the flags. See docs/design.md, "Choosing a backend".
+ */
+#define TR_BACKEND_BITS 20
+#define TR_BACKEND_MASK ((1ULL << TR_BACKEND_BITS) - 1)
+#define TR_WORD_BASE_SHIFT 20
+#define TR_WORD_PREV_SHIFT 40
+#define TR_WORD_LOOK (1ULL << 60)
+#define TR_WORD_REC (1ULL << 61)
+
+enum tr_encap {
+	TR_ENCAP_NONE,			/* the number is free, or its header is not complete */
+	TR_ENCAP_IPV4,			/* outer IPv4: IPIP, IPv6-in-IPv4 */
+	TR_ENCAP_IPV6,			/* outer IPv6: IP6IP6, IPv4-in-IPv6 */
+};
+
+struct tr_outer4 {			/* an IPv4 header, RFC 791 */
+	__u8 version_ihl;		/* 0x45 */
+	__u8 tos;			/* 0 here; the inner packet's in the packet */
+	__be16 total_len;		/* 0 here */
+	__be16 id;			/* 0: never fragmented by us, RFC 6864 */
+	__be16 frag_off;		/* DF */
+	__u8 ttl;
+	__u8 protocol;			/* 0 here */
+	__u16 check;			/* here: folded one's complement sum of this header with check = 0, not inverted */
+	__be32 saddr;			/* the prefix; its low bits are 0 here, the flow's entropy in the packet */
+	__be32 daddr;
+};
+
+struct tr_outer6 {			/* an IPv6 header, RFC 8200 */
+	__be32 version_class_flow;	/* 0x60000000 here; class copied and flow label set in the packet */
+	__be16 payload_len;		/* 0 here */
+	__u8 next_header;		/* 0 here */
+	__u8 hop_limit;
+	__be32 saddr[4];		/* the prefix; the low word's free bits are the flow's entropy in the packet */
+	__be32 daddr[4];
+};
+
+/*
+ * Value of `backends` (mmap'ed array by backend number), one cache line: the outer headers ready-made. Written in
+ * whole 8-byte words, so that a next hop's MAC address changes atomically under traffic.
+ */
+struct tr_backend {
+	__u16 mtu;			/* the largest outer IP packet that the next hop takes, bytes */
+	__u8 dmac[6];			/* the next hop's */
+	__u8 smac[6];			/* our interface's */
+	__be16 ethertype;
+	union {
+		struct tr_outer4 v4;
+		struct tr_outer6 v6;
+	};
+	__u32 ifindex;			/* the interface of the next hop */
+	__u16 generation;		/* goes up whenever the number is given to another backend */
+	__u8 encap;			/* enum tr_encap */
+	__u8 pad;
+};
+
+/* Value of `settings` (mmap'ed array of one): what every packet needs. */
+struct tr_settings {
+	__u64 hash_key[2];		/* the same on every balancer of a site */
+	__u32 generation;		/* of the VIPs; goes up after every change to them and so empties vip_cache */
+	__be32 entropy4;		/* mask of the outer IPv4 source's bits that carry the flow's entropy */
+	__be32 entropy6;		/* the same for the low word of the outer IPv6 source */
+	__u32 prefixes;			/* entries in `vip_prefixes`: 0 spares the lookup */
+};
+
+/* Values of `vip_traffic` and `backend_traffic` (per-CPU arrays by number). */
+struct tr_traffic {
+	__u64 packets;
+	__u64 bytes;			/* of the client's IP packets, without link layer and outer header */
+	__u64 new_flows;		/* TCP SYNs (without ACK) */
+};
+
+/* From here on: what only the controller and the command line read; it outlives them in pinned maps. */
+
+/* Why a backend takes flows or not. Order is an interface of the pinned maps: append only. */
+enum tr_nexthop_state {
+	TR_NH_UNKNOWN,			/* not asked yet */
+	TR_NH_OK,
+	TR_NH_NO_ROUTE,			/* the kernel has no route to the backend, or an unreachable/blackhole one */
+	TR_NH_OTHER_DEVICE,		/* the route leaves through an interface that we are not attached to */
+	TR_NH_LOCAL,			/* the address is this host's own */
+	TR_NH_RESOLVING,		/* no answer from the neighbour yet */
+	TR_NH_FAILED,			/* the neighbour does not answer */
+};
+
+enum tr_backend_state {
+	TR_BACKEND_FREE,		/* the number may be given out */
+	TR_BACKEND_UP,
+	TR_BACKEND_DOWN,		/* the configuration says so */
+	TR_BACKEND_RETIRED,		/* no longer configured; in no ring word; free after a grace period */
+};
+
+/* Value of `backend_info` (array by backend number). */
+struct tr_backend_info {
+	struct tr_addr address;
+	struct tr_addr gateway;		/* the next hop; the address itself when on the link */
+	__u64 retired_at;		/* CLOCK_BOOTTIME, ns */
+	__u32 pool;			/* pool number */
+	__u32 weight;
+	__u32 buckets;			/* ring words that name it, for one protocol */
+	__u16 generation;
+	__u8 state;			/* enum tr_backend_state */
+	__u8 nexthop;			/* enum tr_nexthop_state */
+};
+
+/* Value of `pool_info` (array by pool number). */
+struct tr_pool_info {
+	char name[TR_NAME_MAX];		/* empty: the number is free */
+	__u64 ring_hash;		/* of what the ring was built from; equal: no need to build it again */
+	__u64 ring_changes;		/* times that the ring was written */
+	__u64 words_changed;		/* buckets written in all of them, for one protocol */
+	__u32 ring[TR_L4_COUNT];	/* index of the first word in `rings` */
+	__u32 ring_size;		/* words, for one protocol */
+	__u32 pad;
+};
+
+/* Value of `vip_info` (array by VIP number). */
+struct tr_vip_info {
+	char name[TR_NAME_MAX];		/* empty: the number is free */
+	__u32 pool;			/* pool number */
+	__u32 pad;
+};
+
+/* Value of `instance` (array of one): what the instance was last told. */
+struct tr_instance {
+	__u64 layout;			/* TR_LAYOUT of whoever made the maps; another layout is refused */
+	__u64 build;			/* of the BPF object whose programs are pinned */
+	__u64 applied_at;		/* CLOCK_REALTIME, ns: the last configuration that was applied */
+	__u64 reloads;			/* configurations applied since the maps were made */
+	__u64 reloads_failed;		/* configurations refused since then */
+	struct tr_addr source4;		/* outer source prefixes; v4 mapped as ever */
+	struct tr_addr source6;
+	__u32 source4_len;		/* 0 to 32 */
+	__u32 source6_len;		/* 0 to 128 */
+	__u32 ttl;
+	__u32 ifindex;			/* the device whose next hops the backends' records name */
+	char config[256];		/* path of that configuration */
+};
+
+#define TR_LAYOUT 1			/* goes up with every change of a pinned map's key or value */
+
+_Static_assert(sizeof(struct tr_addr) == 16, "tr_addr");
+_Static_assert(sizeof(struct tr_prefix) == 20, "tr_prefix is an LPM key: no padding");
+_Static_assert(sizeof(struct tr_vip_address) == 16, "tr_vip_address");
+_Static_assert(sizeof(struct tr_service_key) == 8, "tr_service_key is a hash key: no padding");
+_Static_assert(sizeof(struct tr_vip) == 16, "tr_vip");
+_Static_assert(sizeof(struct tr_outer4) == 20, "tr_outer4");
+_Static_assert(sizeof(struct tr_outer6) == 40, "tr_outer6");
+_Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
+_Static_assert(sizeof(struct tr_settings) == 32, "tr_settings");
+_Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
+_Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");
+_Static_assert(sizeof(struct tr_pool_info) == 104, "tr_pool_info");
+_Static_assert(sizeof(struct tr_instance) == 344, "tr_instance");
+
+#endif

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See check.h. */
+#include "check.h"
+
+#include <assert.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define NAME_MAX_LEN 120
+#define SCENES_MAX 16
+
+struct test_case {
+	char name[NAME_MAX_LEN];
+	struct scene scene;
+	void (*function)(struct scene *scene);	/* or a frame: */
+	struct packet_shape shape;
+	struct packet *raw;		/* instead of the shape */
+	enum tr_verdict verdict;
+	__u32 vip;			/* 0: not asked */
+};
+
+struct cases {
+	struct scene scenes[SCENES_MAX];
+	size_t n_scenes;
+	struct test_case *cases;
+	size_t n, room;
+};
+
+static bool differ(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static bool differ(struct check *c, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(c->why, sizeof(c->why), format, args);
+	va_end(args);
+	return false;
+}
+
+static bool same_bytes(struct check *c)
+{
+	const struct observed *o = &c->observed;
+	const struct answer *a = &c->answer;
+	size_t i;
+
+	for (i = 0; i < o->len && i < a->len; i++)
+		if (o->data[i] != a->data[i])
+			return differ(c, "%s: byte %zu is 0x%02x, expected 0x%02x", verdict_name(c->verdict), i,
+				      o->data[i], a->data[i]);
+	if (o->len != a->len)
+		return differ(c, "%s: %zu bytes, expected %zu", verdict_name(c->verdict), o->len, a->len);
+	return true;
+}
+
+static bool same_traffic(struct check *c, const char *what, const struct tr_traffic *real, __u32 n, __u32 number)
+{
+	static const struct tr_traffic none;
+	__u32 i;
+
+	for (i = 0; i < n; i++) {
+		const struct tr_traffic *e = i == number ? &c->answer.traffic : &none, *r = &real[i];
+
+		if (memcmp(e, r, sizeof(*e)))
+			return differ(c, "%s %u counts %lld packets, %lld bytes, %lld new, expected %lld, %lld, %lld",
+				      what, i, r->packets, r->bytes, r->new_flows, e->packets, e->bytes, e->new_flows);
+	}
+	return true;
+}
+
+static bool same(struct check *c, const struct counted *counted, const struct world *world)
+{
+	if (c->verdict != c->answer.verdict)
+		return differ(c, "verdict %s, expected %s", verdict_name(c->verdict), verdict_name(c->answer.verdict));
+	if (c->observed.action != verdict_action(c->verdict))
+		return differ(c, "%s: XDP action %u, expected %u", verdict_name(c->verdict), c->observed.action,
+			      verdict_action(c->verdict));
+	if (c->verdict == TR_V_FORWARDED)
+		c->entropy = reference_adopt_entropy(world, &c->answer, c->observed.data, c->observed.len);
+	return same_bytes(c) && same_traffic(c, "VIP", counted->vips, world->limits.vips, c->answer.vip) &&
+	       same_traffic(c, "backend", counted->backends, world->limits.backends, c->answer.backend);
+}
+
+/* Which word of the ring the flow's bucket is, the reference cannot tell: any one that explains what was seen will do. */
+static bool same_as_some_word(struct check *c, const struct counted *counted, const struct world *world,
+			      const __u8 *frame, size_t len)
+{
+	const struct tr_vip *vip = &world->vips[c->answer.vip];
+	const __u64 *words = &world->words[vip->ring[c->answer.l4]];
+	struct answer routed = c->answer;
+	__u32 i, k, backend;
+
+	for (i = 0; i < vip->ring_size; i++) {
+		backend = words[i] & TR_BACKEND_MASK;
+		for (k = 0; k < i && (words[k] & TR_BACKEND_MASK) != backend; k++)
+			;
+		if (k < i)
+			continue;
+		c->answer = routed;
+		reference_forward(world, frame, len, backend, &c->answer);
+		if (same(c, counted, world))
+			return true;
+	}
+	return false;
+}
+
+bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len, struct check *ret)
+{
+	const struct counted *counted;
+
+	ret->why[0] = 0;
+	ret->entropy = 0;
+	harness_run(harness, frame, len, &ret->observed);
+	counted = harness_count(harness);
+	ret->verdict = verdict_only(counted->verdicts);
+	reference_route(world, frame, len, &ret->answer);
+	if (ret->answer.routed)
+		return same_as_some_word(ret, counted, world, frame, len);
+	return same(ret, counted, world);
+}
+
+void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet, enum tr_verdict verdict,
+		  struct check *ret)
+{
+	bool agree = check_frame(harness, world, packet->data, packet->len, ret);
+
+	if (agree && ret->verdict == verdict)
+		return;
+	packet_print("packet", packet->data, packet->len);
+	packet_print("result", ret->observed.data, ret->observed.len);
+	if (!agree)
+		fail_msg("programs and reference: %s (wanted: %s)", ret->why, verdict_name(verdict));
+	fail_msg("programs and reference say %s, wanted %s", verdict_name(ret->verdict), verdict_name(verdict));
+}
+
+void assert_shape(struct harness *harness, const struct world *world, const struct packet_shape *shape,
+		  enum tr_verdict verdict, struct check *ret)
+{
+	struct packet packet;
+
+	packet_build(&packet, shape);
+	assert_frame(harness, world, &packet, verdict, ret);
+}
+
+struct cases *cases_new(void)
+{
+	struct cases *cases = calloc(1, sizeof(*cases));
+
+	assert(cases);
+	return cases;
+}
+
+void cases_free(struct cases *cases)
+{
+	size_t i;
+
+	for (i = 0; i < cases->n; i++)
+		free(cases->cases[i].raw);
+	for (i = 0; i < cases->n_scenes; i++) {
+		harness_free(cases->scenes[i].harness);
+		world_free(cases->scenes[i].world);
+	}
+	free(cases->cases);
+	free(cases);
+}
+
+struct scene *cases_use(struct cases *cases, struct world *world, __u32 cache_size)
+{
+	struct scene *scene = &cases->scenes[cases->n_scenes++];
+
+	assert(cases->n_scenes <= SCENES_MAX);
+	scene->world = world;
+	scene->harness = harness_new(&world->limits, cache_size);
+	harness_apply(scene->harness, world);
+	return scene;
+}
+
+static struct test_case *cases_next(struct cases *cases, enum tr_verdict verdict)
+{
+	struct test_case *c;
+
+	if (cases->n == cases->room) {
+		cases->room = cases->room ? 2 * cases->room : 64;
+		cases->cases = realloc(cases->cases, cases->room * sizeof(*cases->cases));
+		assert(cases->cases);
+	}
+	c = &cases->cases[cases->n++];
+	*c = (struct test_case){ .verdict = verdict, .scene = cases->scenes[cases->n_scenes - 1] };
+	return c;
+}
+
+void cases_add(struct cases *cases, const struct packet_shape *shape, enum tr_verdict verdict, const char *name, ...)
+{
+	struct test_case *c = cases_next(cases, verdict);
+	va_list args;
+	int len;
+
+	c->shape = *shape;
+	va_start(args, name);
+	len = vsnprintf(c->name, sizeof(c->name), name, args);
+	va_end(args);
+	assert(len < NAME_MAX_LEN);
+	snprintf(c->name + len, sizeof(c->name) - len, ": %s", verdict_name(verdict));
+}
+
+void cases_add_vip(struct cases *cases, const struct packet_shape *shape, __u32 vip, const char *name)
+{
+	struct test_case *c = cases_next(cases, TR_V_FORWARDED);
+
+	c->shape = *shape;
+	c->vip = vip;
+	snprintf(c->name, sizeof(c->name), "%s: VIP %u", name, vip);
+}
+
+void cases_add_raw(struct cases *cases, const struct packet *packet, enum tr_verdict verdict, const char *name)
+{
+	struct test_case *c = cases_next(cases, verdict);
+
+	c->raw = malloc(sizeof(*c->raw));
+	assert(c->raw);
+	*c->raw = *packet;
+	snprintf(c->name, sizeof(c->name), "%s: %s", name, verdict_name(verdict));
+}
+
+void cases_add_function(struct cases *cases, void (*function)(struct scene *scene), long arg, const char *name, ...)
+{
+	struct test_case *c = cases_next(cases, TR_V_COUNT);
+	va_list args;
+
+	c->function = function;
+	c->scene.arg = arg;
+	va_start(args, name);
+	vsnprintf(c->name, sizeof(c->name), name, args);
+	va_end(args);
+}
+
+static void run_case(void **state)
+{
+	struct test_case *c = *state;
+	struct check check;
+
+	/* An earlier test may have failed between its packets and their count. */
+	harness_count(c->scene.harness);
+	if (c->function && c->scene.before)
+		c->scene.before(&c->scene);
+	if (c->function)
+		c->function(&c->scene);
+	else if (c->raw)
+		assert_frame(c->scene.harness, c->scene.world, c->raw, c->verdict, &check);
+	else
+		assert_shape(c->scene.harness, c->scene.world, &c->shape, c->verdict, &check);
+	if (c->vip)
+		assert_int_equal(check.answer.vip, c->vip);
+}
+
+int cases_run(struct cases *cases, const char *group)
+{
+	struct CMUnitTest *tests = calloc(cases->n, sizeof(*tests));
+	size_t i;
+	int failed;
+
+	assert(tests);
+	for (i = 0; i < cases->n; i++)
+		tests[i] = (struct CMUnitTest){ .name = cases->cases[i].name, .test_func = run_case,
+						.initial_state = &cases->cases[i] };
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	failed = _cmocka_run_group_tests(group, tests, cases->n, NULL, NULL);
+	free(tests);
+	return failed;
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See harness.h. */
+#include "harness.h"
+
+#include <err.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "tailrace.skel.h"
+
+/* A per-CPU map as the last count saw it: summed values, and room for one batch lookup. */
+struct percpu {
+	int fd;
+	__u32 entries, words;		/* 64-bit words in a value */
+	__u64 *sums;
+	__u64 *diff;
+	__u64 *raw;
+	__u32 *keys;
+};
+
+struct harness {
+	struct tailrace_bpf *skel;
+	struct world_limits limits;
+	__u32 generation;
+	struct percpu verdicts, vips, backends;
+	struct counted counted;
+	struct tr_settings *settings;	/* the three are mmap'ed, as the controller has them */
+	__u64 *words;
+	struct tr_backend *backend;
+};
+
+static void must(int r, const char *what)
+{
+	if (r < 0)
+		errx(1, "%s: %s", what, strerror(-r));
+}
+
+static void *must_new(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (!p)
+		errx(1, "out of memory");
+	return p;
+}
+
+static void resize(struct bpf_map *map, __u32 entries)
+{
+	must(bpf_map__set_max_entries(map, entries ? entries : 1), bpf_map__name(map));
+}
+
+static void *map_memory(struct bpf_map *map, size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (p == MAP_FAILED)
+		err(1, "mmap of %s", bpf_map__name(map));
+	return p;
+}
+
+static void percpu_init(struct percpu *p, struct bpf_map *map)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	p->fd = bpf_map__fd(map);
+	p->entries = bpf_map__max_entries(map);
+	p->words = bpf_map__value_size(map) / sizeof(__u64);
+	p->sums = must_new(p->entries * p->words, sizeof(__u64));
+	p->diff = must_new(p->entries * p->words, sizeof(__u64));
+	p->raw = must_new((size_t)p->entries * p->words * cpus, sizeof(__u64));
+	p->keys = must_new(p->entries, sizeof(__u32));
+}
+
+static void percpu_free(struct percpu *p)
+{
+	free(p->sums);
+	free(p->diff);
+	free(p->raw);
+	free(p->keys);
+}
+
+/* An array's batch comes in the order of its keys. */
+static void percpu_count(struct percpu *p)
+{
+	int cpus = libbpf_num_possible_cpus(), cpu;
+	__u32 count = p->entries, position, i, w;
+	int r = bpf_map_lookup_batch(p->fd, NULL, &position, p->keys, p->raw, &count, NULL);
+
+	if (r < 0 && r != -ENOENT)
+		must(r, "counters");
+	if (count != p->entries)
+		errx(1, "counters: %u of %u entries", count, p->entries);
+	for (i = 0; i < p->entries; i++)
+		for (w = 0; w < p->words; w++) {
+			__u64 sum = 0, *last = &p->sums[i * p->words + w];
+
+			for (cpu = 0; cpu < cpus; cpu++)
+				sum += p->raw[((size_t)i * cpus + cpu) * p->words + w];
+			p->diff[i * p->words + w] = sum - *last;
+			*last = sum;
+		}
+}
+
+static void open_skel(struct harness *h, __u32 cache_size)
+{
+	const struct world_limits *l = &h->limits;
+
+	h->skel = tailrace_bpf__open();
+	if (!h->skel)
+		err(1, "open skeleton");
+	resize(h->skel->maps.vip_addresses, l->addresses);
+	resize(h->skel->maps.vip_prefixes, l->prefixes);
+	resize(h->skel->maps.services, l->services);
+	resize(h->skel->maps.vips, l->vips);
+	resize(h->skel->maps.vip_traffic, l->vips);
+	resize(h->skel->maps.verdicts, TR_V_COUNT);
+	resize(h->skel->maps.rings, l->words);
+	resize(h->skel->maps.backends, l->backends);
+	resize(h->skel->maps.backend_traffic, l->backends);
+	resize(h->skel->maps.vip_cache, libbpf_num_possible_cpus() * cache_size);
+	h->skel->rodata->vip_cache_size = cache_size;
+	must(tailrace_bpf__load(h->skel), "load skeleton");
+}
+
+struct harness *harness_new(const struct world_limits *limits, __u32 cache_size)
+{
+	struct harness *h = must_new(1, sizeof(*h));
+
+	h->limits = *limits;
+	open_skel(h, cache_size);
+	percpu_init(&h->verdicts, h->skel->maps.verdicts);
+	percpu_init(&h->vips, h->skel->maps.vip_traffic);
+	percpu_init(&h->backends, h->skel->maps.backend_traffic);
+	h->settings = map_memory(h->skel->maps.settings, sizeof(*h->settings));
+	h->words = map_memory(h->skel->maps.rings, limits->words * sizeof(*h->words));
+	h->backend = map_memory(h->skel->maps.backends, limits->backends * sizeof(*h->backend));
+	return h;
+}
+
+void harness_free(struct harness *h)
+{
+	munmap(h->settings, sizeof(*h->settings));
+	munmap(h->words, h->limits.words * sizeof(*h->words));
+	munmap(h->backend, h->limits.backends * sizeof(*h->backend));
+	percpu_free(&h->verdicts);
+	percpu_free(&h->vips);
+	percpu_free(&h->backends);
+	tailrace_bpf__destroy(h->skel);
+	free(h);
+}
+
+static void map_empty(const struct bpf_map *map)
+{
+	char key[64];
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
+		must(bpf_map_delete_elem(bpf_map__fd(map), key), bpf_map__name(map));
+}
+
+static void map_put(const struct bpf_map *map, const void *key, const void *value)
+{
+	must(bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY), bpf_map__name(map));
+}
+
+static void apply_stages(struct harness *h, const struct world *world)
+{
+	int stage[TR_STAGE_COUNT] = {
+		[TR_STAGE_TCP] = bpf_program__fd(h->skel->progs.tr_tcp),
+		[TR_STAGE_UDP] = bpf_program__fd(h->skel->progs.tr_udp),
+	};
+	bool missing[TR_STAGE_COUNT] = {
+		[TR_STAGE_TCP] = world->stage_missing[TR_TCP],
+		[TR_STAGE_UDP] = world->stage_missing[TR_UDP],
+	};
+	__u32 i;
+
+	for (i = 0; i < TR_STAGE_COUNT; i++) {
+		if (!missing[i])
+			map_put(h->skel->maps.stages, &i, &stage[i]);
+		else
+			bpf_map_delete_elem(bpf_map__fd(h->skel->maps.stages), &i);
+	}
+}
+
+static void apply_lookups(struct harness *h, const struct world *world)
+{
+	__u32 i;
+
+	map_empty(h->skel->maps.vip_addresses);
+	map_empty(h->skel->maps.vip_prefixes);
+	map_empty(h->skel->maps.services);
+	for (i = 0; i < world->n_addresses; i++)
+		map_put(h->skel->maps.vip_addresses, &world->addresses[i].addr, &world->addresses[i].value);
+	for (i = 0; i < world->n_prefixes; i++)
+		map_put(h->skel->maps.vip_prefixes, &world->prefixes[i].prefix, &world->prefixes[i].value);
+	for (i = 0; i < world->n_services; i++)
+		map_put(h->skel->maps.services, &world->services[i].key, &world->services[i].vip);
+	for (i = 0; i < world->limits.vips; i++)
+		map_put(h->skel->maps.vips, &i, &world->vips[i]);
+}
+
+void harness_settings(struct harness *h, const struct tr_settings *settings)
+{
+	*h->settings = *settings;
+	h->settings->generation = ++h->generation;
+}
+
+void harness_apply(struct harness *h, const struct world *world)
+{
+	apply_lookups(h, world);
+	apply_stages(h, world);
+	memcpy(h->words, world->words, h->limits.words * sizeof(*h->words));
+	memcpy(h->backend, world->backends, h->limits.backends * sizeof(*h->backend));
+	harness_settings(h, &world->settings);
+}
+
+void harness_run_prog(int prog_fd, const __u8 *frame, size_t len, struct observed *ret)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = ret->data,
+		    .data_size_out = sizeof(ret->data), .repeat = 1);
+
+	must(bpf_prog_test_run_opts(prog_fd, &opts), "test run");
+	ret->action = opts.retval;
+	ret->len = opts.data_size_out;
+}
+
+void harness_run(struct harness *h, const __u8 *frame, size_t len, struct observed *ret)
+{
+	harness_run_prog(harness_entry_fd(h), frame, len, ret);
+}
+
+int harness_entry_fd(const struct harness *h)
+{
+	return bpf_program__fd(h->skel->progs.tr_entry);
+}
+
+const __u64 *harness_count_verdicts(struct harness *h)
+{
+	percpu_count(&h->verdicts);
+	return h->verdicts.diff;
+}
+
+const struct counted *harness_count(struct harness *h)
+{
+	memcpy(h->counted.verdicts, harness_count_verdicts(h), sizeof(h->counted.verdicts));
+	percpu_count(&h->vips);
+	percpu_count(&h->backends);
+	h->counted.vips = (struct tr_traffic *)h->vips.diff;
+	h->counted.backends = (struct tr_traffic *)h->backends.diff;
+	return &h->counted;
+}
+
+static const struct {
+	const char *name;
+	__u32 action;
+} verdicts[TR_V_COUNT] = {
+#define X(NAME, text, act, help) { #text, XDP_##act },
+	TR_VERDICTS(X)
+#undef X
+};
+
+const char *verdict_name(__u32 verdict)
+{
+	return verdict < TR_V_COUNT ? verdicts[verdict].name : "none";
+}
+
+__u32 verdict_action(__u32 verdict)
+{
+	return verdict < TR_V_COUNT ? verdicts[verdict].action : ~0U;
+}
+
+__u32 verdict_only(const __u64 *raised)
+{
+	__u32 i, only = TR_V_COUNT, sum = 0;
+
+	for (i = 0; i < TR_V_COUNT; i++) {
+		sum += raised[i];
+		if (raised[i])
+			only = i;
+	}
+	return sum == 1 ? only : TR_V_COUNT;
+}
+
+int harness_pin_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The entry program on an interface. Ours to replace is a program that is pinned in the instance's directory; anyone
+ * else's is left where it is, and the error names it. Messages are logged here, since only here the programs are known.
+ */
+#ifndef TAILRACE_ATTACH_H
+#define TAILRACE_ATTACH_H
+
+enum attach_mode {
+	ATTACH_NATIVE,			/* in the driver, or not at all */
+	ATTACH_GENERIC,			/* in the stack: any driver, slow */
+	ATTACH_AUTO,			/* native, and with a warning generic where the driver has no XDP */
+};
+
+/* -EINVAL: no such mode; "native", "generic" or "auto". */
+int attach_parse_mode(const char *text, enum attach_mode *ret);
+
+/*
+ * Attaches DIR/entry to the device: by a link pinned as DIR/link. A device that has it already, by that link or by the
+ * operator's own `ip link set dev X xdp pinned`, is left as it is. 0 or -errno.
+ */
+int attach_device(const char *dir, const char *device, enum attach_mode mode);
+
+/* Takes the instance's program off the device, however it came there. -ENOENT when it is not there. */
+int attach_detach(const char *dir, const char *device);
+
+/* Takes it off every interface of this network namespace. 0 or -errno. */
+int attach_detach_all(const char *dir);
+
+/*
+ * Puts the program new_fd wherever the program old_id is attached for this instance: through the pinned link, or where
+ * an operator attached it himself by netlink with old_id expected. Atomic for each device. 0 or -errno.
+ */
+int attach_replace(const char *dir, unsigned int old_id, int new_fd);
+
+#endif

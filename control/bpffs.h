@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The BPF file system, where everything that outlives a command is pinned. */
+#ifndef TAILRACE_BPFFS_H
+#define TAILRACE_BPFFS_H
+
+#define BPFFS_ROOT "/sys/fs/bpf"
+
+/*
+ * Makes dir, an absolute path, ready to pin into: mounts the BPF file system on BPFFS_ROOT where dir is under it and
+ * nothing is mounted yet, and makes the directory and its parents, mode 0700. Logs what it mounted, a warning
+ * where that mount is private to a mount namespace, and its errors. 0 or -errno; -EINVAL: not on a BPF file system.
+ */
+int bpffs_prepare(const char *dir);
+
+/* Removes every pin in dir, and dir. Logs nothing. 0, also when it is not there, or -errno. */
+int bpffs_remove(const char *dir);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `tailrace load`: loads, fills and pins, attaches nothing, and ends. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "cmd.h"
+#include "controller.h"
+#include "log.h"
+#include "options.h"
+
+static const char help[] =
+	"  -c, --config FILE   the configuration (docs/configuration.md)\n"
+	"      --force         allow a change that moves flows: another hash_key\n"
+	"\n"
+	"Afterwards `tailrace attach DEV`, or `ip link set dev DEV xdp pinned /sys/fs/bpf/tailrace/INSTANCE/entry`.\n"
+	"Next hops are looked up once; `tailrace run` follows them.\n";
+
+int cmd_load(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	struct controller *controller;
+	const char *path = NULL;
+	bool force = false;
+	int option, err;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'f':
+			force = true;
+			break;
+		case 'h':
+			options_print_help("load", "-c FILE [--force]", help);
+			return 0;
+		default:
+			return options_bad("load", "bad option");
+		}
+	}
+	if (!path || optind != argc)
+		return options_bad("load", path ? "unexpected argument '%s'" : "no configuration: -c FILE", argv[optind]);
+	err = controller_open(path, force, &controller);
+	if (err)
+		return err;
+	log_info("%s is ready; attach it with `tailrace attach DEV -i %s`",
+		 dataplane_dir(controller_dataplane(controller)), controller_config(controller)->instance);
+	controller_close(controller);
+	return 0;
+}

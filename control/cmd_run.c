@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `tailrace run`: the controller. Loads or takes over, attaches, fills, serves counters, follows next hops, reloads on
+ * SIGHUP. Forwarding does not depend on it: it may be stopped, killed and started again.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "attach.h"
+#include "cmd.h"
+#include "controller.h"
+#include "log.h"
+#include "metrics.h"
+#include "options.h"
+
+#define TICK_US 1000000			/* next hops that are asked again */
+#define PAUSE_US 50000			/* changes of next hops come in swarms: one plan for all of them */
+
+static const char help[] =
+	"  -c, --config FILE     the configuration (docs/configuration.md)\n"
+	"  -m, --mode MODE       native (default), generic or auto, as for `tailrace attach`\n"
+	"      --force           at the start, allow a change that moves flows: another hash_key\n"
+	"      --detach-on-exit  stop forwarding at SIGTERM or SIGINT; else it goes on\n"
+	"  -v, --verbose         say more\n"
+	"\n"
+	"SIGHUP reads the file again and applies the difference.\n";
+
+struct run {
+	struct controller *controller;
+	struct metrics *metrics;
+	sd_event *event;
+	sd_event_source *follow;	/* a timer; armed while the controller is behind */
+	sd_event_source *tick;
+};
+
+struct arguments {
+	const char *path;
+	enum attach_mode mode;
+	bool force, detach_on_exit, help;
+};
+
+static int parse(int argc, char **argv, struct arguments *ret)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "mode", required_argument, NULL, 'm' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "detach-on-exit", no_argument, NULL, 'd' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	struct arguments args = {};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:m:vh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			args.path = optarg;
+			break;
+		case 'm':
+			if (attach_parse_mode(optarg, &args.mode))
+				return options_bad("run", "mode '%s'; native, generic or auto", optarg);
+			break;
+		case 'f':
+			args.force = true;
+			break;
+		case 'd':
+			args.detach_on_exit = true;
+			break;
+		case 'v':
+			log_set_level(LOG_LEVEL_DEBUG);
+			break;
+		case 'h':
+			args.help = true;
+			break;
+		default:
+			return options_bad("run", "bad option");
+		}
+	}
+	if (!args.help && (!args.path || optind != argc))
+		return options_bad("run", args.path ? "unexpected argument '%s'" : "no configuration: -c FILE", argv[optind]);
+	*ret = args;
+	return 0;
+}
+
+/* Arms the follow timer where next hops have changed. After each event, so that no path forgets it. */
+static void arm_follow(struct run *run)
+{
+	int enabled = SD_EVENT_OFF;
+
+	if (!controller_is_behind(run->controller))
+		return;
+	sd_event_source_get_enabled(run->follow, &enabled);
+	if (enabled != SD_EVENT_OFF)
+		return;
+	sd_event_source_set_time_relative(run->follow, PAUSE_US);
+	sd_event_source_set_enabled(run->follow, SD_EVENT_ONESHOT);
+}
+
+static int on_follow(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct run *run = arg;
+
+	controller_follow(run->controller);	/* logs; a change that failed is tried again with the next one */
+	return 0;
+}
+
+static int on_nexthops(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct run *run = arg;
+	int err = nexthops_process(controller_nexthops(run->controller));
+
+	if (err)
+		log_err(err, "following the kernel's routes and neighbours");
+	arm_follow(run);
+	return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct run *run = arg;
+	int err = nexthops_tick(controller_nexthops(run->controller));
+
+	if (err)
+		log_err(err, "asking for neighbours");
+	arm_follow(run);
+	if (run->metrics)
+		metrics_process(run->metrics);	/* ends idle connections */
+	sd_event_source_set_time_relative(source, TICK_US);
+	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int on_metrics(sd_event_source *source, int fd, uint32_t events, void *arg)
+{
+	struct run *run = arg;
+
+	metrics_process(run->metrics);
+	return 0;
+}
+
+static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	struct run *run = arg;
+
+	sd_notify(0, "RELOADING=1");
+	controller_reload(run->controller);
+	arm_follow(run);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int add_timers(struct run *run)
+{
+	int err = sd_event_add_time_relative(run->event, &run->tick, CLOCK_MONOTONIC, TICK_US, 0, on_tick, run);
+
+	if (err >= 0)
+		err = sd_event_add_time_relative(run->event, &run->follow, CLOCK_MONOTONIC, 0, 0, on_follow, run);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(run->follow, SD_EVENT_OFF);
+	return err;
+}
+
+static int add_sources(struct run *run)
+{
+	int err = sd_event_add_signal(run->event, NULL, SIGTERM, on_stop, run);
+
+	if (err >= 0)
+		err = sd_event_add_signal(run->event, NULL, SIGINT, on_stop, run);
+	if (err >= 0)
+		err = sd_event_add_signal(run->event, NULL, SIGHUP, on_hup, run);
+	if (err >= 0)
+		err = sd_event_add_io(run->event, NULL, nexthops_fd(controller_nexthops(run->controller)), EPOLLIN,
+				      on_nexthops, run);
+	if (err >= 0 && run->metrics)
+		err = sd_event_add_io(run->event, NULL, metrics_fd(run->metrics), EPOLLIN, on_metrics, run);
+	if (err >= 0)
+		err = add_timers(run);
+	return err < 0 ? log_err(err, "cannot set up the event loop") : 0;
+}
+
+static int loop(struct run *run)
+{
+	int err = add_sources(run);
+
+	if (err)
+		return err;
+	arm_follow(run);
+	sd_notify(0, "READY=1");
+	log_info("ready");
+	err = sd_event_loop(run->event);
+	sd_notify(0, "STOPPING=1");
+	return err < 0 ? log_err(err, "the event loop") : 0;
+}
+
+static int serve(struct run *run, const struct arguments *args)
+{
+	const struct config *config = controller_config(run->controller);
+	const char *dir = dataplane_dir(controller_dataplane(run->controller));
+	int err;
+
+	if (!config->device) {
+		log_error("%s: devices: none is named; `run` attaches to one (`load` needs none)", args->path);
+		return -EINVAL;
+	}
+	err = attach_device(dir, config->device, args->mode);
+	if (err)
+		return err;
+	if (config->metrics_host)
+		err = metrics_start(config->metrics_host, config->metrics_port, config->instance, &run->metrics);
+	if (err)
+		return err;
+	err = loop(run);
+	metrics_stop(run->metrics);
+	if (args->detach_on_exit)
+		return attach_detach(dir, config->device);
+	log_info("stopped; %s goes on forwarding (`tailrace detach %s -i %s` ends that)", config->device, config->device,
+		 config->instance);
+	return err;
+}
+
+/* Blocked before anything is loaded: a signal that comes early is kept for the loop and kills nothing half done. */
+static int block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	return sigprocmask(SIG_BLOCK, &signals, NULL) ? -errno : 0;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct arguments args = {};
+	struct run run = {};
+	int err = parse(argc, argv, &args);
+
+	if (err)
+		return err;
+	if (args.help) {
+		options_print_help("run", "-c FILE [--mode native|generic|auto] [--force] [--detach-on-exit]", help);
+		return 0;
+	}
+	err = block_signals();
+	if (!err)
+		err = sd_event_default(&run.event);
+	if (err < 0)
+		return log_err(err, "cannot set up the event loop");
+	err = controller_open(args.path, args.force, &run.controller);
+	if (!err)
+		err = serve(&run, &args);
+	controller_close(run.controller);
+	sd_event_unref(run.event);
+	return err;
+}

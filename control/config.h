@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The configuration file as structures: what the operator wrote, checked, with defaults filled in. Reading it touches
+ * nothing but the file. Pure: no libbpf.
+ */
+#ifndef TAILRACE_CONFIG_H
+#define TAILRACE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tailrace.h"
+
+#define CONFIG_FILE_MAX (16 << 20)	/* bytes */
+#define CONFIG_INSTANCE "default"
+#define CONFIG_SOURCE4 "172.16.0.0/16"
+#define CONFIG_SOURCE6 "100::/64"	/* discard-only, RFC 6666: an answer to it goes nowhere */
+#define CONFIG_TTL 64
+/* Every balancer that is told no other has this one, so that all of a site choose alike. Not a secret. */
+#define CONFIG_HASH_KEY "9e1c6fb2d0473a85c3f15d28e97ab046"
+#define CONFIG_RING_SIZE 65537		/* buckets of a pool's ring unless it says otherwise */
+#define CONFIG_RING_SIZE_MIN 251
+#define CONFIG_RING_SIZE_MAX 16777213	/* the largest prime under 2^24: 256 MiB of words */
+#define CONFIG_RING_SHARE_MIN 10	/* buckets for each backend, at least */
+#define CONFIG_WEIGHT 100
+#define CONFIG_WEIGHT_MAX 1000
+
+struct config_backend {
+	struct tr_addr address;
+	uint32_t weight;		/* 1 to CONFIG_WEIGHT_MAX */
+	bool up;			/* state: up | down */
+};
+
+struct config_pool {
+	char *name;
+	uint32_t ring_size;
+	struct config_backend *backends;
+	size_t n_backends;
+};
+
+struct config_service {
+	enum tr_l4 l4;
+	uint16_t port;			/* host order; 0: all ports */
+};
+
+struct config_vip {
+	char *name;
+	struct tr_prefix *addresses;	/* a full length (128) is a single address */
+	size_t n_addresses;
+	struct config_service *services;
+	size_t n_services;
+	size_t pool;			/* index into config.pools */
+};
+
+/*
+ * Sizes of maps, fixed when an instance's maps are made. Entries unless it says otherwise. Of VIPs, pools and backends,
+ * as many as there may be at a time: their maps are indexed by numbers from 1, and so have one element more.
+ */
+struct config_limits {
+	uint32_t vips;
+	uint32_t addresses;		/* single VIP addresses */
+	uint32_t prefixes;
+	uint32_t services;		/* (address, protocol, port) */
+	uint32_t pools;
+	uint32_t backends;
+	uint32_t ring_words;		/* of all pools; a pool takes two for each bucket, TCP's and UDP's */
+	uint32_t cache;			/* VIP cache, entries for each CPU; a power of two */
+};
+
+struct config {
+	char *path;			/* where it was read from */
+	char *instance;
+	char *device;			/* NULL: none named; `load` needs none, `run` does */
+	uint64_t hash_key[2];		/* of its 32 hex digits, the first 16 and the last 16 */
+	struct tr_prefix source4;	/* outer sources; len counts of 128: 96 + 8 to 96 + 32 */
+	struct tr_prefix source6;	/* len 16 to 128 */
+	uint8_t ttl;
+	char *metrics_host;		/* an address, IPv6 without brackets; NULL: no metrics server */
+	uint16_t metrics_port;
+	struct config_limits limits;
+	struct config_pool *pools;
+	size_t n_pools;
+	struct config_vip *vips;
+	size_t n_vips;
+};
+
+/*
+ * Reads and checks the file. On failure *ret is untouched, and *ret_message (freed by the caller) is the whole error:
+ * "FILE:LINE: PATH.OF.FIELD: what was found; what is allowed". -ENOENT and the like where the file cannot be read,
+ * -EINVAL where it is wrong, -ENOMEM.
+ */
+int config_load(const char *path, struct config **ret, char **ret_message);
+void config_free(struct config *config);
+
+#endif

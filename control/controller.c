@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The path of a change; see controller.h. */
+#include "controller.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <string.h>
+#include <time.h>
+
+#include "addr.h"
+#include "log.h"
+#include "util.h"
+
+#define SETTLE_MS 2000			/* for a cold neighbour table; without an answer by then: no flows */
+
+struct controller {
+	struct config *config;
+	struct model *model;
+	struct dataplane *dataplane;
+	struct nexthops *nexthops;
+	uint32_t ifindex;
+	bool behind;
+	bool force;
+};
+
+static void nexthop_changed(const struct tr_addr *address, const struct nexthop *nexthop, void *arg)
+{
+	struct controller *c = arg;
+	char text[ADDR_TEXT_MAX];
+
+	log_info("next hop of %s: %s", addr_format(address, text), nexthop_state_name(nexthop->state));
+	c->behind = true;
+}
+
+static const struct nexthop *ask_nexthop(const struct tr_addr *address, void *arg)
+{
+	const struct controller *c = arg;
+
+	return nexthops_get(c->nexthops, address);
+}
+
+static int read_config(const char *path, struct config **ret)
+{
+	_cleanup_free_ char *message = NULL;
+	int err = config_load(path, ret, &message);
+
+	if (err)
+		log_error("%s", message ? message : strerror(-err));
+	return err;
+}
+
+static int watch_all(struct controller *c, const struct config *config)
+{
+	int err;
+
+	for (size_t i = 0; i < config->n_pools; i++)
+		for (size_t b = 0; b < config->pools[i].n_backends; b++) {
+			err = nexthops_watch(c->nexthops, &config->pools[i].backends[b].address);
+			if (err)
+				return log_err(err, "pool %s: cannot follow the next hops of its backends",
+					       config->pools[i].name);
+		}
+	return 0;
+}
+
+/* Backends of one configuration that the other does not name: both may be large, so sort and search. */
+static int compare_addrs(const void *x, const void *y)
+{
+	return addr_compare(x, y);
+}
+
+static struct tr_addr *sorted_backends(const struct config *config, size_t *ret_n)
+{
+	struct tr_addr *all;
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_pools; i++)
+		n += config->pools[i].n_backends;
+	all = calloc(n + 1, sizeof(*all));
+	if (!all)
+		return NULL;
+	n = 0;
+	for (size_t i = 0; i < config->n_pools; i++)
+		for (size_t b = 0; b < config->pools[i].n_backends; b++)
+			all[n++] = config->pools[i].backends[b].address;
+	qsort(all, n, sizeof(*all), compare_addrs);
+	*ret_n = n;
+	return all;
+}
+
+/* Nothing breaks where this fails: an address is followed that no one needs. */
+static void unwatch_others(struct controller *c, const struct config *watched, const struct config *wanted)
+{
+	size_t n = 0;
+	_cleanup_free_ struct tr_addr *keep = sorted_backends(wanted, &n);
+
+	if (!keep)
+		return;
+	for (size_t i = 0; i < watched->n_pools; i++)
+		for (size_t b = 0; b < watched->pools[i].n_backends; b++) {
+			const struct tr_addr *address = &watched->pools[i].backends[b].address;
+
+			if (!bsearch(address, keep, n, sizeof(*keep), compare_addrs))
+				nexthops_unwatch(c->nexthops, address);
+		}
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+struct summary {
+	unsigned int backends, rings, vips, removed;
+	unsigned long buckets;
+};
+
+static void log_summary(const struct plan *plan)
+{
+	struct summary s = {};
+
+	for (size_t i = 0; i < plan->n; i++) {
+		const struct step *step = &plan->steps[i];
+
+		s.backends += step->kind == STEP_BACKEND;
+		s.rings += step->kind == STEP_RING;
+		s.buckets += step->kind == STEP_RING ? step->ring.changed : 0;
+		s.vips += step->kind == STEP_VIP;
+		s.removed += step->kind == STEP_DELETE_VIP || step->kind == STEP_DELETE_POOL ||
+			     step->kind == STEP_RETIRE_BACKEND;
+	}
+	if (!plan->n)
+		log_info("nothing to change");
+	else
+		log_info("changed: %u backends, %u rings (%lu buckets), %u VIPs; removed: %u (%zu steps)", s.backends, s.rings,
+			 s.buckets, s.vips, s.removed, plan->n);
+}
+
+/* From a configuration and the next hops as they are to the maps. */
+static int change_to(struct controller *c, const struct config *config, const struct model *model)
+{
+	const struct desired desired = {
+		.config = config,
+		.model = model,
+		.nexthop = ask_nexthop,
+		.nexthop_arg = c,
+		.ifindex = c->ifindex,
+		.now = now_ns(),
+		.force = c->force,
+	};
+	_cleanup_free_ char *message = NULL;
+	const struct running *running;
+	struct plan *plan;
+	int err = dataplane_read(c->dataplane, &running);
+
+	if (err)
+		return err;
+	err = plan_build(&desired, running, &plan, &message);
+	if (err) {
+		log_error("%s: %s", config->path, message ? message : strerror(-err));
+		return err;
+	}
+	err = dataplane_apply(c->dataplane, plan);
+	if (!err)
+		log_summary(plan);
+	plan_free(plan);
+	return err;
+}
+
+static int open_nexthops(struct controller *c)
+{
+	int err;
+
+	if (c->config->device) {
+		c->ifindex = if_nametoindex(c->config->device);
+		if (!c->ifindex)
+			return log_err(-ENODEV, "%s: devices: %s is no interface in this network namespace",
+				       c->config->path, c->config->device);
+	}
+	err = nexthops_open(c->ifindex, nexthop_changed, c, &c->nexthops);
+	if (err)
+		return log_err(err, "cannot follow the kernel's routes and neighbours");
+	return watch_all(c, c->config);
+}
+
+static int first_change(struct controller *c)
+{
+	int err = nexthops_settle(c->nexthops, SETTLE_MS);
+
+	if (err && err != -ETIMEDOUT)
+		return log_err(err, "cannot follow the kernel's routes and neighbours");
+	c->behind = false;
+	err = change_to(c, c->config, c->model);
+	dataplane_count_reload(c->dataplane, !err);
+	return err;
+}
+
+int controller_open(const char *path, bool force, struct controller **ret)
+{
+	struct controller *c = calloc(1, sizeof(*c));
+	int err;
+
+	if (!c)
+		return log_err(-ENOMEM, "%s", path);
+	c->force = force;
+	err = read_config(path, &c->config);
+	if (!err) {
+		err = model_build(c->config, &c->model);
+		if (err)
+			log_err(err, "%s", path);
+	}
+	if (!err)
+		err = open_nexthops(c);
+	if (!err)
+		err = dataplane_open(c->config->instance, &c->config->limits, &c->dataplane);
+	if (!err)
+		err = first_change(c);
+	if (err) {
+		controller_close(c);
+		return err;
+	}
+	c->force = false;	/* what was forced was this change, not those to come */
+	*ret = c;
+	return 0;
+}
+
+void controller_close(struct controller *c)
+{
+	if (!c)
+		return;
+	if (c->nexthops)
+		nexthops_close(c->nexthops);
+	dataplane_close(c->dataplane);
+	model_free(c->model);
+	config_free(c->config);
+	free(c);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* What is fixed while the controller runs, so that a changed line is not silently without effect. */
+static int check_fixed(const struct config *old, const struct config *new)
+{
+	const char *field = NULL;
+
+	if (!same_text(old->instance, new->instance))
+		field = "instance";
+	else if (!same_text(old->device, new->device))
+		field = "devices";
+	else if (!same_text(old->metrics_host, new->metrics_host) || old->metrics_port != new->metrics_port)
+		field = "metrics";
+	else if (memcmp(&old->limits, &new->limits, sizeof(old->limits)))
+		field = "limits";
+	if (!field)
+		return 0;
+	log_error("%s: %s: cannot change by a reload; put it back, or restart tailrace with the new file (forwarding goes on "
+		  "meanwhile)", new->path, field);
+	return -EINVAL;
+}
+
+static int reload_to(struct controller *c, struct config *config)
+{
+	struct model *model = NULL;
+	int err = check_fixed(c->config, config);
+
+	if (!err) {
+		err = model_build(config, &model);
+		if (err)
+			log_err(err, "%s", config->path);
+	}
+	if (!err)
+		err = watch_all(c, config);
+	if (!err) {
+		err = nexthops_settle(c->nexthops, SETTLE_MS);
+		if (err == -ETIMEDOUT)
+			err = 0;
+	}
+	if (!err)
+		err = change_to(c, config, model);
+	if (err) {
+		unwatch_others(c, config, c->config);
+		model_free(model);
+		return err;
+	}
+	unwatch_others(c, c->config, config);
+	model_free(c->model);
+	config_free(c->config);
+	c->model = model;
+	c->config = config;
+	c->behind = false;
+	return 0;
+}
+
+int controller_reload(struct controller *c)
+{
+	struct config *config;
+	int err = read_config(c->config->path, &config);
+
+	if (!err) {
+		err = reload_to(c, config);
+		if (err)
+			config_free(config);
+	}
+	dataplane_count_reload(c->dataplane, !err);
+	if (err)
+		log_error("%s: not applied: everything stays as it was", c->config->path);
+	else
+		log_info("%s: applied", c->config->path);
+	return err;
+}
+
+int controller_follow(struct controller *c)
+{
+	c->behind = false;
+	return change_to(c, c->config, c->model);
+}
+
+bool controller_is_behind(const struct controller *c)
+{
+	return c->behind;
+}
+
+const struct config *controller_config(const struct controller *c)
+{
+	return c->config;
+}
+
+struct dataplane *controller_dataplane(const struct controller *c)
+{
+	return c->dataplane;
+}
+
+struct nexthops *controller_nexthops(const struct controller *c)
+{
+	return c->nexthops;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An instance in the kernel: its maps and programs, pinned under TR_PIN_ROOT/INSTANCE. The one module that loads BPF
+ * objects. Opening takes over what is pinned, or makes it; forwarding goes on after closing.
+ */
+#ifndef TAILRACE_DATAPLANE_H
+#define TAILRACE_DATAPLANE_H
+
+#include <stdbool.h>
+
+#include "plan.h"
+
+struct dataplane;
+
+/*
+ * Takes the instance's lock, its maps (those pinned, made where there are none) and its programs (those pinned, if
+ * this very build loaded them; else new ones, which replace the old ones at once wherever these are attached).
+ * Logs its errors: -EBUSY another controller has the instance, -EINVAL the pinned maps are of another layout or size.
+ */
+int dataplane_open(const char *instance, const struct config_limits *limits, struct dataplane **ret);
+void dataplane_close(struct dataplane *dataplane);
+
+/* A view of the maps; the mmap'ed ones are live, the others read by this call. Ends with the next call. 0 or -errno. */
+int dataplane_read(struct dataplane *dataplane, const struct running **ret);
+
+/*
+ * Does a plan's steps in their order and counts the change. changed: whether anything was written. Logs its errors. After
+ * an error the steps before it stand; planning anew goes on from there.
+ */
+int dataplane_apply(struct dataplane *dataplane, const struct plan *plan);
+
+/* A configuration was applied, or refused: for status and metrics. */
+void dataplane_count_reload(struct dataplane *dataplane, bool applied);
+
+const char *dataplane_dir(const struct dataplane *dataplane);
+
+#endif

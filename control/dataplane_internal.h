@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What dataplane*.c share among themselves. */
+#ifndef TAILRACE_DATAPLANE_INTERNAL_H
+#define TAILRACE_DATAPLANE_INTERNAL_H
+
+#include <limits.h>
+
+#include "dataplane.h"
+#include "paths.h"
+
+/* Maps that outlive programs, by the name they have in the object and in the directory of pins. */
+#define STATE_MAPS(X)                                                                                                \
+	X(vip_addresses) X(vip_prefixes) X(services) X(vips) X(rings) X(backends) X(settings) X(verdicts)            \
+	X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance)
+
+enum state_map {
+#define X(name) MAP_##name,
+	STATE_MAPS(X)
+#undef X
+	STATE_MAP_COUNT
+};
+
+extern const char *const state_map_names[STATE_MAP_COUNT];
+
+struct dataplane {
+	char dir[256];
+	int lock;			/* the directory, flock'ed as long as it is open */
+	int old_stages;			/* a replaced PROG_ARRAY, which packets in flight may still read; or -1 */
+	int fds[STATE_MAP_COUNT];
+	uint32_t max_entries[STATE_MAP_COUNT];
+
+	/* mmap'ed, live */
+	struct tr_settings *settings;
+	struct tr_instance *instance;
+	uint64_t *rings;
+	struct tr_backend *backends;
+	struct tr_backend_info *backend_info;
+	struct tr_pool_info *pools;
+	struct tr_vip *vips;
+	struct tr_vip_info *vip_info;
+
+	/* read from the maps when stale */
+	bool addresses_stale;
+	struct running_address *addresses;
+	struct running_service *services;
+	struct running running;
+};
+
+/* dataplane_load.c: makes or takes over maps and programs, fills fds and max_entries. Logs its errors. */
+int dataplane_load(struct dataplane *dp, const struct config_limits *limits);
+/* The size of a state map that these limits ask for. */
+uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits *limits);
+
+#endif

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Maps and programs of an instance: made, or taken over; see dataplane.h.
+ *
+ * State maps are pinned and reused. A load of the programs brings maps of its own (stages, scratch, vip_cache), so a
+ * newer build may lay these out anew and its entry never meets the stages of another build. The order of a
+ * replacement: new programs and maps pinned as NAME.new, switched where they are attached, then renamed over the old
+ * ones. A crash in between leaves NAME.new, which may be what runs: the next start moves it aside, loads once more, and
+ * only then removes it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <xxhash.h>
+
+#include "attach.h"
+#include "bpffs.h"
+#include "dataplane_internal.h"
+#include "log.h"
+#include "tailrace.skel.h"
+#include "util.h"
+
+/* Pinned for each load of the programs: the entry last, so that what it needs stands when it does. */
+static const char *const own_pins[] = { "stages", "scratch", "vip_cache", "tcp", "udp", TR_PIN_ENTRY };
+
+#define PATH_FMT "%s/%s%s"
+
+static const char *pin_path(const struct dataplane *dp, const char *name, const char *suffix, char *buf)
+{
+	if (snprintf(buf, PATH_MAX, PATH_FMT, dp->dir, name, suffix) >= PATH_MAX)
+		return "";		/* no such file: every use of it fails and says so */
+	return buf;
+}
+
+/* Number 0 stands for none: arrays by number need one more. */
+uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits *limits)
+{
+	switch (map) {
+	case MAP_vip_addresses:
+		return limits->addresses;
+	case MAP_vip_prefixes:
+		return limits->prefixes;
+	case MAP_services:
+		return limits->services;
+	case MAP_vips:
+	case MAP_vip_info:
+	case MAP_vip_traffic:
+		return limits->vips + 1;
+	case MAP_backends:
+	case MAP_backend_info:
+	case MAP_backend_traffic:
+		return limits->backends + 1;
+	case MAP_pool_info:
+		return limits->pools + 1;
+	case MAP_rings:
+		return limits->ring_words;
+	default:
+		return 0;		/* as in the object */
+	}
+}
+
+static const char *limit_name(enum state_map map)
+{
+	switch (map) {
+	case MAP_vip_addresses:
+		return "addresses";
+	case MAP_vip_prefixes:
+		return "prefixes";
+	case MAP_services:
+		return "services";
+	case MAP_vips:
+	case MAP_vip_info:
+	case MAP_vip_traffic:
+		return "vips";
+	case MAP_pool_info:
+		return "pools";
+	case MAP_rings:
+		return "ring_words";
+	default:
+		return "backends";
+	}
+}
+
+/* Opens what is pinned already; what is not keeps fd -1. A map that is too small is refused before anything is touched. */
+static int open_pinned(struct dataplane *dp, const struct config_limits *limits)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < STATE_MAP_COUNT; i++) {
+		struct bpf_map_info info = {};
+		__u32 len = sizeof(info), wanted = dataplane_wanted_entries(i, limits);
+		int fd = bpf_obj_get(pin_path(dp, state_map_names[i], "", path));
+
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return log_err(fd, "%s: cannot open it", path);
+		dp->fds[i] = fd;
+		if (bpf_obj_get_info_by_fd(fd, &info, &len))
+			return log_err(-errno, "%s: cannot ask what it is", path);
+		if (wanted > info.max_entries) {
+			log_error("limits.%s: %u, but the instance's map %s was made for %u and cannot grow while it "
+				  "forwards; lower the limit, or stop forwarding with `tailrace unload` and start anew",
+				  limit_name(i), wanted, path, info.max_entries);
+			return -EINVAL;
+		}
+		dp->max_entries[i] = info.max_entries;
+	}
+	return 0;
+}
+
+static int read_instance(struct dataplane *dp, struct tr_instance *ret)
+{
+	__u32 zero = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	if (dp->fds[MAP_instance] < 0)
+		return 0;
+	if (bpf_map_lookup_elem(dp->fds[MAP_instance], &zero, ret))
+		return log_err(-errno, "%s/instance: cannot read it", dp->dir);
+	if (ret->layout && ret->layout != TR_LAYOUT) {
+		log_error("%s: its maps are of layout %llu, this tailrace knows layout %u; run the version that made "
+			  "them, or stop forwarding with `tailrace unload` and start anew",
+			  dp->dir, (unsigned long long)ret->layout, TR_LAYOUT);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Of the programs as they would be loaded: the same value means that loading them again would change nothing. */
+static uint64_t own_build(const struct config_limits *limits)
+{
+	size_t size;
+	const void *elf = tailrace_bpf__elf_bytes(&size);
+	uint64_t build = XXH3_64bits_withSeed(elf, size, limits->cache);
+
+	return build ? build : 1;
+}
+
+static bool all_pinned(const struct dataplane *dp)
+{
+	char path[PATH_MAX];
+
+	for (int i = 0; i < STATE_MAP_COUNT; i++)
+		if (dp->fds[i] < 0)
+			return false;
+	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
+		if (access(pin_path(dp, own_pins[i], "", path), F_OK))
+			return false;
+	return true;
+}
+
+static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits)
+{
+	int cpus = libbpf_num_possible_cpus(), err = 0;
+	char path[PATH_MAX];
+
+	if (cpus < 0)
+		return log_err(cpus, "cannot count the CPUs");
+	for (int i = 0; i < STATE_MAP_COUNT && !err; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
+		__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
+
+		if (size)
+			err = bpf_map__set_max_entries(map, size);
+		if (!err)
+			err = bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
+	}
+	skel->rodata->vip_cache_size = limits->cache;
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.vip_cache, cpus * limits->cache);
+	return err ? log_err(err, "%s: cannot size the maps", dp->dir) : 0;
+}
+
+static int fill_stages(const struct tailrace_bpf *skel)
+{
+	const struct bpf_program *programs[TR_STAGE_COUNT] = {
+		[TR_STAGE_TCP] = skel->progs.tr_tcp,
+		[TR_STAGE_UDP] = skel->progs.tr_udp,
+	};
+	int stages = bpf_map__fd(skel->maps.stages);
+
+	for (__u32 i = 0; i < TR_STAGE_COUNT; i++) {
+		int fd = bpf_program__fd(programs[i]);
+
+		if (bpf_map_update_elem(stages, &i, &fd, BPF_ANY))
+			return log_err(-errno, "cannot put program %s in its place", bpf_program__name(programs[i]));
+	}
+	return 0;
+}
+
+static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
+{
+	const int fds[ARRAY_SIZE(own_pins)] = {
+		bpf_map__fd(skel->maps.stages), bpf_map__fd(skel->maps.scratch), bpf_map__fd(skel->maps.vip_cache),
+		bpf_program__fd(skel->progs.tr_tcp), bpf_program__fd(skel->progs.tr_udp),
+		bpf_program__fd(skel->progs.tr_entry),
+	};
+	char from[PATH_MAX], to[PATH_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
+		pin_path(dp, own_pins[i], ".new", from);
+		if (rename(from, pin_path(dp, own_pins[i], ".left", to)) && errno != ENOENT)
+			return log_err(-errno, "%s: cannot move it aside", from);
+		if (bpf_obj_pin(fds[i], from))
+			return log_err(-errno, "%s: cannot pin it", from);
+	}
+	return 0;
+}
+
+static int publish_new(struct dataplane *dp)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	dp->old_stages = bpf_obj_get(pin_path(dp, "stages", "", to));
+	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
+		pin_path(dp, own_pins[i], ".new", from);
+		if (rename(from, pin_path(dp, own_pins[i], "", to)))
+			return log_err(-errno, "%s: cannot rename it to %s", from, to);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
+		unlink(pin_path(dp, own_pins[i], ".left", to));
+	return 0;
+}
+
+static unsigned int pinned_program_id(const struct dataplane *dp)
+{
+	char path[PATH_MAX];
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	_cleanup_close_ int fd = bpf_obj_get(pin_path(dp, TR_PIN_ENTRY, "", path));
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return 0;
+	return info.id;
+}
+
+static int write_instance(struct dataplane *dp, struct tr_instance *instance, uint64_t build)
+{
+	__u32 zero = 0;
+
+	instance->layout = TR_LAYOUT;
+	instance->build = build;
+	if (bpf_map_update_elem(dp->fds[MAP_instance], &zero, instance, BPF_ANY))
+		return log_err(-errno, "%s/instance: cannot write it", dp->dir);
+	return 0;
+}
+
+static int take_fds(struct dataplane *dp, const struct tailrace_bpf *skel)
+{
+	for (int i = 0; i < STATE_MAP_COUNT; i++) {
+		const struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
+
+		if (dp->fds[i] >= 0)
+			continue;
+		dp->fds[i] = dup(bpf_map__fd(map));
+		if (dp->fds[i] < 0)
+			return log_err(-errno, "%s: cannot keep the map", state_map_names[i]);
+		dp->max_entries[i] = bpf_map__max_entries(map);
+	}
+	return 0;
+}
+
+static int load_and_replace(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
+			    struct tr_instance *instance)
+{
+	unsigned int old = pinned_program_id(dp);
+	int err = prepare_object(dp, skel, limits);
+
+	if (err)
+		return err;
+	err = tailrace_bpf__load(skel);
+	if (err)
+		return log_err(err, "%s: cannot load maps and programs (libbpf's messages are above)", dp->dir);
+	err = take_fds(dp, skel);
+	if (!err)
+		err = fill_stages(skel);
+	if (!err)
+		err = pin_new(dp, skel);
+	if (!err && old)
+		err = attach_replace(dp->dir, old, bpf_program__fd(skel->progs.tr_entry));
+	if (!err)
+		err = publish_new(dp);
+	if (!err)
+		err = write_instance(dp, instance, own_build(limits));
+	if (!err)
+		log_info("%s: %s", dp->dir, old ? "programs replaced by this version's" : "programs and maps loaded");
+	return err;
+}
+
+int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
+{
+	struct tr_instance instance;
+	struct tailrace_bpf *skel;
+	bool fresh;
+	int err = open_pinned(dp, limits);
+
+	if (!err)
+		err = read_instance(dp, &instance);
+	if (err)
+		return err;
+	fresh = !instance.layout;
+	if (all_pinned(dp) && instance.build == own_build(limits)) {
+		log_info("%s: maps and programs taken over", dp->dir);
+		return 0;
+	}
+	skel = tailrace_bpf__open();
+	if (!skel)
+		return log_err(-errno, "cannot open the BPF object");
+	err = load_and_replace(dp, skel, limits, &instance);
+	tailrace_bpf__destroy(skel);
+	if (err && fresh)
+		bpffs_remove(dp->dir);
+	return err;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Messages to the operator; see log.h. The level is the one global of the controller besides its stop flag. */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum log_level log_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+static void log_line(enum log_level level, const char *text)
+{
+	static const char *const words[] = {
+		[LOG_LEVEL_ERROR] = "error: ", [LOG_LEVEL_WARNING] = "warning: ", [LOG_LEVEL_DEBUG] = "debug: ",
+	};
+
+	if (getenv("JOURNAL_STREAM"))
+		fprintf(stderr, "<%d>%s\n", level, text);
+	else
+		fprintf(stderr, "tailrace: %s%s\n", words[level] ? words[level] : "", text);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	if (level > log_level)
+		return;
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_line(level, text);
+}
+
+int log_err(int err, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	log_at(LOG_LEVEL_ERROR, "%s: %s", text, strerror(-err));
+	return err;
+}

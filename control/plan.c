@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The difference between running and desired, as ordered steps; see plan.h. Numbers are given here: an object keeps the
+ * number it has in the pinned maps, a new one gets a free one. Pools and their rings are in plan_pools.c, VIPs and
+ * their addresses in plan_vips.c.
+ */
+#include "plan.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan_internal.h"
+
+struct step *plan_add(struct planning *p, enum step_kind kind, uint32_t number)
+{
+	struct plan *plan = p->plan;
+	struct step *more;
+
+	if (plan->n == plan->room) {
+		plan->room = plan->room ? plan->room * 2 : 64;
+		more = reallocarray(plan->steps, plan->room, sizeof(*more));
+		if (!more)
+			return NULL;
+		plan->steps = more;
+	}
+	plan->steps[plan->n] = (struct step){ .kind = kind, .number = number };
+	return &plan->steps[plan->n++];
+}
+
+int plan_fail(struct planning *p, int err, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&p->message, fmt, args) < 0)
+		p->message = NULL;
+	va_end(args);
+	return err;
+}
+
+uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size)
+{
+	for (uint32_t n = *from ? *from : 1; n < size; n++) {
+		if (!used[n]) {
+			*from = n + 1;
+			return n;
+		}
+	}
+	return 0;
+}
+
+static uint32_t low_bits(uint32_t count)
+{
+	return count >= 32 ? UINT32_MAX : (1u << count) - 1;
+}
+
+static int plan_settings(struct planning *p)
+{
+	const struct config *config = p->desired->config;
+	const struct tr_settings *old = p->running->settings;
+	const struct tr_instance *instance = p->running->instance;
+	struct tr_settings settings = *old;
+	struct tr_instance now = *instance;
+	struct step *step;
+
+	settings.hash_key[0] = config->hash_key[0];
+	settings.hash_key[1] = config->hash_key[1];
+	settings.entropy4 = htonl(low_bits(128 - config->source4.len));
+	settings.entropy6 = htonl(low_bits(128 - config->source6.len));
+	now.source4 = config->source4.addr;
+	now.source6 = config->source6.addr;
+	now.source4_len = config->source4.len - 96;
+	now.source6_len = config->source6.len;
+	now.ttl = config->ttl;
+	now.ifindex = p->desired->ifindex;
+	memset(now.config, 0, sizeof(now.config));
+	snprintf(now.config, sizeof(now.config), "%s", config->path);
+
+	if (instance->applied_at && memcmp(settings.hash_key, old->hash_key, sizeof(old->hash_key)) && !p->desired->force)
+		return plan_fail(p, -EPERM,
+				 "hash_key differs from the running one: it would move every flow to another backend; "
+				 "put the old key back, or start with --force");
+	if (!memcmp(&settings, old, sizeof(settings)) && !memcmp(&now, instance, sizeof(now)))
+		return 0;
+	step = plan_add(p, STEP_SETTINGS, 0);
+	if (!step)
+		return -ENOMEM;
+	step->settings = settings;
+	step->instance = now;
+	return 0;
+}
+
+static int plan_all(struct planning *p)
+{
+	int err = plan_settings(p);
+
+	if (!err)
+		err = plan_number_pools(p);
+	if (!err)
+		err = plan_backends_and_rings(p);
+	if (!err)
+		err = plan_vips(p);
+	if (!err)
+		err = plan_pools(p);
+	if (!err)
+		err = plan_deletions_of_vips(p);
+	if (!err)
+		err = plan_deletions_of_pools(p);
+	return err;
+}
+
+int plan_build(const struct desired *desired, const struct running *running, struct plan **ret, char **ret_message)
+{
+	struct planning p = { .desired = desired, .running = running, .plan = calloc(1, sizeof(struct plan)) };
+	int err = p.plan ? plan_all(&p) : -ENOMEM;
+
+	plan_end_pools(&p);
+	plan_end_vips(&p);
+	if (err) {
+		plan_free(p.plan);
+		if (!p.message)
+			plan_fail(&p, err, "planning the change: %s", strerror(-err));
+		*ret_message = p.message;
+		return err;
+	}
+	*ret = p.plan;
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->steps[i].kind == STEP_RING)
+			free(plan->steps[i].ring.members);
+	free(plan->steps);
+	free(plan);
+}

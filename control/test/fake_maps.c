@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* An instance's maps in plain memory; see fake_maps.h. */
+#include "fake_maps.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "addr.h"
+#include "make_config.h"
+#include "util.h"
+
+static void *array(size_t n, size_t size)
+{
+	void *zeroed = calloc(n ? n : 1, size);
+
+	assert(zeroed);
+	return zeroed;
+}
+
+#define ARRAY_OF(n, member) (member) = array(n, sizeof(*(member)))
+
+struct fake_maps *fake_maps_new(const struct config_limits *limits)
+{
+	struct fake_maps *maps = array(1, sizeof(*maps));
+	struct config_limits *sizes = &maps->running.limits;
+
+	*sizes = *limits;
+	sizes->vips++;
+	sizes->pools++;
+	sizes->backends++;
+	ARRAY_OF(sizes->ring_words, maps->rings);
+	ARRAY_OF(sizes->backends, maps->backends);
+	ARRAY_OF(sizes->backends, maps->backend_info);
+	ARRAY_OF(sizes->backends, maps->backend_packets);
+	ARRAY_OF(sizes->pools, maps->pools);
+	ARRAY_OF(sizes->vips, maps->vips);
+	ARRAY_OF(sizes->vips, maps->vip_info);
+	ARRAY_OF(sizes->vips, maps->vip_packets);
+	ARRAY_OF(sizes->addresses + sizes->prefixes, maps->addresses);
+	ARRAY_OF(sizes->services, maps->services);
+	maps->running.settings = &maps->settings;
+	maps->running.instance = &maps->instance;
+	maps->running.rings = maps->rings;
+	maps->running.backends = maps->backends;
+	maps->running.backend_info = maps->backend_info;
+	maps->running.pools = maps->pools;
+	maps->running.vips = maps->vips;
+	maps->running.vip_info = maps->vip_info;
+	maps->running.addresses = maps->addresses;
+	maps->running.services = maps->services;
+	return maps;
+}
+
+void fake_maps_free(struct fake_maps *maps)
+{
+	if (!maps)
+		return;
+	free(maps->rings);
+	free(maps->backends);
+	free(maps->backend_info);
+	free(maps->backend_packets);
+	free(maps->pools);
+	free(maps->vips);
+	free(maps->vip_info);
+	free(maps->vip_packets);
+	free(maps->addresses);
+	free(maps->services);
+	free(maps);
+}
+
+int fake_maps_apply_ring(struct fake_maps *maps, const struct step *step, uint32_t words)
+{
+	uint32_t done = 0;
+
+	if (!step->number || step->number >= maps->running.limits.pools)
+		return -EFAULT;
+	if (step->ring.in_place)
+		maps->pools[step->number].ring_hash = 0;
+	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
+		uint64_t *ring = maps->rings + step->ring.start[l4];
+
+		if (step->ring.start[l4] + step->ring.size > maps->running.limits.ring_words)
+			return -EFAULT;
+		for (uint32_t b = 0; b < step->ring.size; b++) {
+			uint64_t number = step->ring.members[b], old = ring[b] & TR_BACKEND_MASK;
+			uint64_t prev = step->ring.in_place ? old : number;
+
+			if (step->ring.in_place && old == number)
+				continue;
+			if (done++ == words)
+				return 0;
+			ring[b] = number | number << TR_WORD_BASE_SHIFT | prev << TR_WORD_PREV_SHIFT;
+		}
+	}
+	return 0;
+}
+
+static int apply_settings(struct fake_maps *maps, const struct step *step)
+{
+	struct tr_settings settings = step->settings;
+	struct tr_instance instance = step->instance;
+
+	settings.generation = maps->settings.generation;
+	settings.prefixes = maps->settings.prefixes;
+	instance.reloads = maps->instance.reloads;
+	instance.reloads_failed = maps->instance.reloads_failed;
+	maps->settings = settings;
+	maps->instance = instance;
+	return 0;
+}
+
+static int apply_backend(struct fake_maps *maps, const struct step *step)
+{
+	if (!step->number || step->number >= maps->running.limits.backends)
+		return -EFAULT;
+	if (step->kind == STEP_BACKEND)
+		maps->backends[step->number] = step->backend;
+	maps->backend_info[step->number] = step->backend_info;
+	if (step->kind == STEP_BACKEND && step->fresh)
+		maps->backend_packets[step->number] = 0;
+	return 0;
+}
+
+/* A deletion's step is zeroed but for its kind and number, and so writes what deletes. */
+static int apply_vip(struct fake_maps *maps, const struct step *step)
+{
+	static const struct tr_vip_info no_info;
+	static const struct tr_vip none;
+	bool deletes = step->kind == STEP_DELETE_VIP;
+
+	if (!step->number || step->number >= maps->running.limits.vips)
+		return -EFAULT;
+	if (deletes && !maps->vip_info[step->number].name[0])
+		return -ENOENT;
+	maps->vips[step->number] = deletes ? none : step->vip;
+	maps->vip_info[step->number] = deletes ? no_info : step->vip_info;
+	if (!deletes && step->fresh)
+		maps->vip_packets[step->number] = 0;
+	return 0;
+}
+
+static int apply_pool(struct fake_maps *maps, const struct step *step)
+{
+	static const struct tr_pool_info none;
+	bool deletes = step->kind == STEP_DELETE_POOL;
+
+	if (!step->number || step->number >= maps->running.limits.pools)
+		return -EFAULT;
+	if (deletes && !maps->pools[step->number].name[0])
+		return -ENOENT;
+	maps->pools[step->number] = deletes ? none : step->pool;
+	return 0;
+}
+
+/* Where the key stands in the sorted array, or would; *ret_found tells which. Keys come first in their elements. */
+static size_t find_key(const void *elements, size_t n, size_t size, const void *key, size_t key_size, bool *ret_found)
+{
+	size_t i = 0;
+	int order = -1;
+
+	while (i < n && (order = memcmp((const char *)elements + i * size, key, key_size)) < 0)
+		i++;
+	*ret_found = i < n && !order;
+	return i;
+}
+
+static int update(void *elements, size_t *n, size_t size, const void *element, size_t key_size, bool full)
+{
+	bool found;
+	size_t i = find_key(elements, *n, size, element, key_size, &found);
+	char *at = (char *)elements + i * size;
+
+	if (!found && full)
+		return -E2BIG;
+	if (!found)
+		memmove(at + size, at, (*n)++ * size - i * size);
+	memcpy(at, element, size);
+	return 0;
+}
+
+static int delete(void *elements, size_t *n, size_t size, const void *key, size_t key_size)
+{
+	bool found;
+	size_t i = find_key(elements, *n, size, key, key_size, &found);
+	char *at = (char *)elements + i * size;
+
+	if (!found)
+		return -ENOENT;
+	memmove(at, at + size, --*n * size - i * size);
+	return 0;
+}
+
+static int apply_address(struct fake_maps *maps, const struct step *step)
+{
+	struct running_address element = { step->address.prefix, step->address.value };
+	size_t *n = &maps->running.n_addresses, same = 0;
+	bool single = element.prefix.len == 128;
+
+	if (step->kind == STEP_DELETE_ADDRESS)
+		return delete(maps->addresses, n, sizeof(element), &element, sizeof(element.prefix));
+	for (size_t i = 0; i < *n; i++)
+		same += (maps->addresses[i].prefix.len == 128) == single;
+	return update(maps->addresses, n, sizeof(element), &element, sizeof(element.prefix),
+		      same == (single ? maps->running.limits.addresses : maps->running.limits.prefixes));
+}
+
+static int apply_service(struct fake_maps *maps, const struct step *step)
+{
+	struct running_service element = { step->service.key, step->service.vip };
+	size_t *n = &maps->running.n_services;
+
+	if (step->kind == STEP_DELETE_SERVICE)
+		return delete(maps->services, n, sizeof(element), &element, sizeof(element.key));
+	return update(maps->services, n, sizeof(element), &element, sizeof(element.key),
+		      *n == maps->running.limits.services);
+}
+
+int fake_maps_apply(struct fake_maps *maps, const struct step *step)
+{
+	switch (step->kind) {
+	case STEP_SETTINGS:
+		return apply_settings(maps, step);
+	case STEP_BACKEND:
+	case STEP_RETIRE_BACKEND:
+		return apply_backend(maps, step);
+	case STEP_RING:
+		return fake_maps_apply_ring(maps, step, UINT32_MAX);
+	case STEP_VIP:
+	case STEP_DELETE_VIP:
+		return apply_vip(maps, step);
+	case STEP_POOL:
+	case STEP_DELETE_POOL:
+		return apply_pool(maps, step);
+	case STEP_ADDRESS:
+	case STEP_DELETE_ADDRESS:
+		return apply_address(maps, step);
+	case STEP_SERVICE:
+	case STEP_DELETE_SERVICE:
+		return apply_service(maps, step);
+	case STEP_PREFIXES:
+		maps->settings.prefixes = step->number;
+		return 0;
+	case STEP_FLUSH:
+		maps->settings.generation++;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const struct tr_vip_address *fake_maps_find_address(const struct fake_maps *maps, const struct tr_addr *address)
+{
+	const struct running_address *best = NULL;
+
+	for (size_t i = 0; i < maps->running.n_addresses; i++) {
+		const struct running_address *at = &maps->addresses[i];
+
+		if ((at->prefix.len == 128 || maps->settings.prefixes) && naive_contains(&at->prefix, address) &&
+		    (!best || at->prefix.len > best->prefix.len))
+			best = at;
+	}
+	return best ? &best->value : NULL;
+}
+
+uint32_t fake_maps_find_vip(const struct fake_maps *maps, const struct tr_vip_address *at, enum tr_l4 l4, uint16_t port)
+{
+	struct tr_service_key key = { .address = at->id, .port = htons(port), .l4 = l4 };
+	bool found = false;
+	size_t i = 0;
+
+	if (at->has_exact[l4])
+		i = find_key(maps->services, maps->running.n_services, sizeof(*maps->services), &key, sizeof(key), &found);
+	return found ? maps->services[i].vip : at->all_ports[l4];
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What tests of plans share: an instance in memory, next hops, a clock; plans made and applied, shown and checked. */
+#ifndef TAILRACE_TEST_PLAN_WORLD_H
+#define TAILRACE_TEST_PLAN_WORLD_H
+
+#include "fake_maps.h"
+#include "make_config.h"
+
+#define HOPS_MAX 64
+#define WORLD_SECOND 1000000000ULL
+
+struct plan_world {
+	struct fake_maps *maps;
+	uint64_t now;
+	bool force;
+	uint32_t ifindex;
+	/* Of every other address: a neighbour with a MAC address made from it. */
+	struct {
+		struct tr_addr address;
+		bool known;		/* else NULL is what plan_build() is told */
+		struct nexthop nexthop;
+	} hops[HOPS_MAX];
+	size_t n_hops;
+	struct nexthop answer;		/* the last one given out */
+};
+
+struct plan_world *plan_world_new(const struct config_limits *limits);
+void plan_world_free(struct plan_world *world);
+
+/* Valid until the next call; may be changed for good. */
+struct nexthop *plan_world_hop(struct plan_world *world, const struct tr_addr *address);
+void plan_world_set_hop(struct plan_world *world, const char *address, enum tr_nexthop_state state);
+void plan_world_forget_hop(struct plan_world *world, const char *address);
+
+/* The result of plan_build(). */
+int plan_world_try(struct plan_world *world, const struct config *config, struct plan **ret, char **ret_message);
+
+/*
+ * These fail the running test. change: takes the configuration over (and frees it), checks that nothing is left to do
+ * and that the maps are those of a first fill, and returns the plan, applied.
+ */
+struct plan *plan_world_plan(struct plan_world *world, const struct config *config);
+void plan_world_apply(struct plan_world *world, const struct plan *plan);
+struct plan *plan_world_change(struct plan_world *world, const struct config *config);
+/* After a plan was applied as a whole. */
+void plan_world_check(struct plan_world *world, const struct config *config);
+
+const char *step_kind_name(enum step_kind kind);
+/* Of all steps, repeated ones counted: "backend*3 ring vip flush pool". The caller frees it. */
+char *plan_steps_text(const struct plan *plan);
+/* The n-th step of a kind, from 0; NULL: there is none. */
+const struct step *plan_find(const struct plan *plan, enum step_kind kind, size_t n);
+
+/* Numbers by name; 0: none. backend: one that is UP or DOWN. */
+uint32_t find_pool_number(const struct fake_maps *maps, const char *name);
+uint32_t find_vip_number(const struct fake_maps *maps, const char *name);
+uint32_t find_backend_number(const struct fake_maps *maps, const char *pool, const char *address);
+
+#endif

@@ -1,0 +1,130 @@
+# shellcheck shell=bash disable=SC2034 # its users read them
+# SPDX-License-Identifier: GPL-2.0-only
+# What the demo and the end-to-end tests share: names, cleaning up, waiting, reading JSON, TAP. Sourced.
+#
+# A run has a tag (NAME-PID). All that it makes carries it: namespaces TAG-HOST, pins in /sys/fs/bpf/tailrace/TAG*, files in
+# /tmp/tailrace-TAG. So copies run side by side, and a tag is all that clean_up needs to know.
+# The names that it sets, for its users: top, tailrace, testenv, pins, tag, tmp, config.
+
+testenv=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+top=$(dirname "$testenv")
+tailrace=${TAILRACE:-$top/build/tailrace}
+pins=/sys/fs/bpf/tailrace
+tag=
+tmp=
+config=
+
+# shellcheck source=topology.sh
+. "$testenv/topology.sh"
+# shellcheck source=services.sh
+. "$testenv/services.sh"
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+# become_root ARGUMENTS OF THE SCRIPT...
+become_root() {
+	[ "$(id -u)" != 0 ] || return 0
+	command -v sudo > /dev/null || die "needs root (and there is no sudo here)"
+	exec sudo --preserve-env=KEEP,DEMO_REQUESTS,DEMO_BYTES,TAILRACE,TEST_TIMEOUT "$0" "$@"
+}
+
+# begin NAME: the run's tag and directory, and that nothing of it stays.
+begin() {
+	tag=$1-$$
+	tmp=/tmp/tailrace-$tag
+	config=$tmp/tailrace.yaml
+	trap 'clean_up "$tag"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	mkdir -m 700 "$tmp" || die "$tmp is there already; testenv/demo --down $tag removes what an earlier run left"
+}
+
+# clean_up TAG: processes, namespaces, pins and files, as far as they exist.
+clean_up() {
+	trap '' INT TERM HUP
+	local name pids
+	mapfile -t pids < <(jobs -p)
+	[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
+	for name in $(namespaces "$1"); do
+		mapfile -t pids < <(ip netns pids "$name")
+		[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
+		ip netns del "$name" || true
+	done
+	rm -rf "/tmp/tailrace-$1" "${pins:?}/$1" "$pins/$1"-*
+	rmdir "$pins" 2> /dev/null || true
+}
+
+# wait_until SECONDS COMMAND...: asks ten times a second.
+wait_until() {
+	local tries=$(($1 * 10))
+	shift
+	while ! "$@" > /dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# json EXPRESSION: the value of a Python expression about s, the JSON on standard input.
+json() {
+	python3 -c 'import json, sys; s = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
+}
+
+# TAP. Each test script: begin NAME, ok ... in any number, done_testing.
+
+tests=0
+failed=0
+
+# ok NAME COMMAND...: a test that passes where the command does. What it prints is shown only when it fails.
+ok() {
+	local name=$1 status
+	shift
+	tests=$((tests + 1))
+	# Not in a condition: there a function's own failing commands would not end it.
+	set +e
+	(set -e; "$@") > "$tmp/ok" 2>&1
+	status=$?
+	set -e
+	if [ $status = 0 ]; then
+		echo "ok $tests - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $tests - $name"
+		sed 's/^/# /' "$tmp/ok"
+	fi
+}
+
+# refuses COMMAND...: passes where the command fails by itself (not: killed, not found).
+refuses() {
+	local status=0
+	"$@" || status=$?
+	[ $status -gt 0 ] && [ $status -lt 126 ]
+}
+
+# equal WANT GOT
+equal() {
+	[ "$1" = "$2" ] || { echo "wanted: $1"; echo "got:    $2"; return 1; }
+}
+
+# says PATTERN... -- COMMAND...: all patterns (grep -E) stand in what it prints, whatever its exit status.
+says() {
+	local patterns=() said pattern
+	while [ "$1" != -- ]; do
+		patterns+=("$1")
+		shift
+	done
+	shift
+	said=$("$@" 2>&1) || true
+	for pattern in "${patterns[@]}"; do
+		grep -qE -- "$pattern" <<< "$said" || { echo "$said"; echo "lacks: $pattern"; return 1; }
+	done
+}
+
+done_testing() {
+	echo "1..$tests"
+	[ $failed = 0 ] || [ ! -f "$tmp/controller.log" ] || sed 's/^/# controller: /' "$tmp/controller.log"
+	exit $((failed > 0))
+}

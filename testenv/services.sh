@@ -1,0 +1,152 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # lib.sh and the scripts have the other half
+# SPDX-License-Identifier: GPL-2.0-only
+# What runs on the hosts: nginx and the UDP echo on backends, the controller on the balancer; and the client's traffic.
+# Sourced by lib.sh.
+
+nginx=$top/build/unpacked/nginx/usr/sbin/nginx
+udp_echo=$top/build/testenv/udp_echo
+controller=
+
+# nginx_config HOST DIRECTORY PORT...
+nginx_config() {
+	local host=$1 dir=$2 kind port
+	shift 2
+	cat <<-END
+		daemon off;
+		user root;
+		worker_processes 1;
+		pid $dir/pid;
+		error_log $dir/error.log;
+		events { worker_connections 1024; }
+		http {
+		access_log off;
+		client_max_body_size 100m;
+	END
+	for kind in client_body proxy fastcgi uwsgi scgi; do
+		echo "${kind}_temp_path $dir/$kind;"
+	done
+	echo "server {"
+	for port; do
+		echo "listen $port; listen [::]:$port;"
+	done
+	cat <<-END
+		add_header X-Backend $host;
+		location / { return 200 "$host\n"; }
+		location /files/ { alias $tmp/files/; }
+		location /upload/ { root $dir; dav_methods PUT; create_full_put_path on; }
+		} }
+	END
+}
+
+# start_nginx HOST PORT...: GET / says who answers; /files/ is $tmp/files; PUT /upload/X arrives in $tmp/HOST/upload/X.
+start_nginx() {
+	local host=$1 dir=$tmp/$1
+	mkdir -p "$dir" "$tmp/files"
+	nginx_config "$host" "$dir" "${@:2}" > "$dir/nginx.conf"
+	# -e: before it reads its configuration it would open /var/log/nginx.
+	spawn "$host" "$dir/nginx.log" "$nginx" -p "$dir" -c "$dir/nginx.conf" -e "$dir/error.log"
+	wait_until 10 on "$host" curl -s -o /dev/null "http://$(address4 "$host"):$2/" ||
+		{ cat "$dir/nginx.log" "$dir/error.log" >&2; die "nginx does not come up on $host"; }
+}
+
+has_echo() { [ "$(on "$1" ss -Hlun "sport = :$2" | wc -l)" = 2 ]; }
+
+# start_echo HOST PORT...: answers with what came and the host's name behind it.
+start_echo() {
+	spawn "$1" "$tmp/echo-$1.log" "$udp_echo" server "$@"
+	wait_until 10 has_echo "$1" "${@: -1}" || { cat "$tmp/echo-$1.log" >&2; die "udp_echo does not come up on $1"; }
+}
+
+# configure < POOLS AND VIPS: the configuration file, with small maps, so that a look into all of one is quick.
+configure() {
+	cat - > "$config.body"
+	cat - "$config.body" > "$config" <<-END
+		instance: $tag
+		devices: [eth0]
+		metrics: 127.0.0.1:9564
+		limits: { backends: 64, ring_words: 1048576 }
+	END
+	rm "$config.body"
+}
+
+controller_is() {
+	case $1 in
+	ready) grep -q 'ready$' "$tmp/controller.log" ;;
+	gone) ! kill -0 "$controller" ;;
+	ready-or-gone) controller_is ready || controller_is gone ;;
+	esac
+}
+
+# start_controller [OPTIONS OF run]: returns when it is ready and its backends take flows.
+start_controller() {
+	spawn balancer "$tmp/controller.log" "$tailrace" run -c "$config" "$@"
+	controller=$spawned
+	if ! wait_until 20 controller_is ready-or-gone || ! controller_is ready || ! wait_until 10 all_take_flows; then
+		cat "$tmp/controller.log" >&2
+		return 1
+	fi
+}
+
+# stop_controller [SIGNAL]
+stop_controller() {
+	kill -s "${1:-TERM}" "$controller"
+	wait_until 10 controller_is gone
+}
+
+status() { on balancer "$tailrace" status -i "$tag" --json; }
+stats() { on balancer "$tailrace" stats -i "$tag" --json; }
+verdict() { stats | json "s['verdicts'].get('$1', 0)"; }
+takes_flows() { status | json "[b['takes_flows'] for p in s['pools'] for b in p['backends'] if b['address'] == '$1'][0]"; }
+
+all_take_flows() {
+	[ "$(status | json "all(b['takes_flows'] for p in s['pools'] for b in p['backends'] if b['state'] == 'up')")" = True ]
+}
+
+# Verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line.
+bad_verdicts() {
+	stats | json "'\n'.join(f'{name} {count}' for name, count in s['verdicts'].items() if count and
+		name not in ('forwarded', 'not_ip', 'not_vip'))"
+}
+no_bad_verdicts() { equal "" "$(bad_verdicts)"; }
+
+# fetch COUNT URL [OPTIONS OF curl]: requests, each over a connection of its own; prints "STATUS BACKEND" for each.
+fetch() {
+	on client curl -s -Z --parallel-immediate --parallel-max 16 -H 'Connection: close' --connect-timeout 5 --max-time 20 \
+		-o /dev/null -w '%{http_code} %header{x-backend}\n' "${@:3}" "$2?[1-$1]" || true
+}
+
+# echoes COUNT ADDRESS PORT [FIRST_PORT]: UDP flows; prints "PORT BACKEND" for each, "-" for one without a good echo.
+echoes() { on client "$udp_echo" client "$2" "$3" "$1" "${@:4}" || true; }
+
+# http_url ADDRESS [PORT]
+http_url() {
+	case $1 in
+	*:*) echo "http://[$1]:${2:-80}" ;;
+	*) echo "http://$1:${2:-80}" ;;
+	esac
+}
+
+# served_by "BACKENDS" COUNT ADDRESS [PORT] and echoed_by "BACKENDS" COUNT ADDRESS PORT: every request is answered, by
+# these and no others, by each of them.
+served_by() { equal "$1" "$(fetch "$2" "$(http_url "${@:3}")/" | answered_by)"; }
+echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" | answered_by)"; }
+answered_by() { awk '$1 == "000" || ($1 != 200 && $1 < 1024) { $2 = "-" } { print $2 }' | sort -u | xargs; }
+
+sum_of() { sha256sum < "$1" | cut -d ' ' -f 1; }
+
+# download URL OF A FILE IN $tmp/files [OPTIONS OF curl]: arrives whole.
+download() {
+	local got=$tmp/download-$BASHPID
+	on client curl -s --max-time 60 -o "$got" "${@:2}" "$1"
+	equal "$(sum_of "$tmp/files/${1##*/}")" "$(sum_of "$got")"
+	rm "$got"
+}
+
+# upload FILE URL OF A DIRECTORY: arrives whole at a backend.
+upload() {
+	local name=upload-$BASHPID got
+	on client curl -s -f --max-time 60 -o /dev/null -T "$1" "$2$name"
+	got=$(echo "$tmp"/*/upload/"$name")
+	equal "$(sum_of "$1")" "$(sum_of "$got")"
+	rm "$got"
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A UDP echo server, and a client that checks every echo. The demo's and the tests' traffic.
+ *
+ *   udp_echo server NAME PORT...                        answers with what came and its own name behind
+ *   udp_echo client ADDRESS PORT COUNT [FIRST_PORT]     COUNT flows, each from a port of its own, one datagram each
+ *
+ * The client takes an answer for good that comes from the address and port that it asked, and begins with what it sent.
+ * With FIRST_PORT its ports are that and those after it. It prints a line "PORT NAME" for each flow, NAME "-" without a
+ * good answer, and ends with 1 if there is one.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORTS_MAX 16
+#define WINDOW 32			/* flows at a time: a receive buffer holds all of them */
+#define DATAGRAM_MAX 1400
+#define NAME_SIZE 64
+#define ANSWER_MS 3000
+
+static int open_server(int family, uint16_t port)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	bool is_v4 = family == AF_INET;
+	int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	/* An answer comes from the address that was asked, be it one of a whole prefix that is routed to lo (freebind). */
+	if (is_v4)
+		err = setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on));
+	else
+		err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ||
+		      setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) ||
+		      setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+	if (!err)
+		err = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof(v4)) : bind(fd, (struct sockaddr *)&v6, sizeof(v6));
+	if (err) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+/* The route back is the routing table's to choose, not the interface of the question. */
+static void forget_interface(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+			((struct in_pktinfo *)CMSG_DATA(c))->ipi_ifindex = 0;
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO)
+			((struct in6_pktinfo *)CMSG_DATA(c))->ipi6_ifindex = 0;
+	}
+}
+
+static void answer(int fd, const char *name)
+{
+	_Alignas(struct cmsghdr) char control[256];
+	char data[DATAGRAM_MAX + NAME_SIZE];
+	struct sockaddr_storage peer;
+	struct iovec part = { data, DATAGRAM_MAX };
+	struct msghdr msg = {
+		.msg_name = &peer,
+		.msg_namelen = sizeof(peer),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t len = recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	if (len < 0)
+		return;
+	forget_interface(&msg);
+	memcpy(data + len, name, strlen(name));
+	part.iov_len = len + strlen(name);
+	if (sendmsg(fd, &msg, 0) < 0)
+		perror("udp_echo: sendmsg");
+}
+
+static int serve(const char *name, char **ports, int n_ports)
+{
+	struct pollfd fds[2 * PORTS_MAX];
+	int n = 0;
+
+	for (int i = 0; i < n_ports; i++) {
+		for (int v6 = 0; v6 < 2; v6++, n++) {
+			fds[n].events = POLLIN;
+			fds[n].fd = open_server(v6 ? AF_INET6 : AF_INET, atoi(ports[i]));
+			if (fds[n].fd < 0) {
+				fprintf(stderr, "udp_echo: port %s: %s\n", ports[i], strerror(-fds[n].fd));
+				return 1;
+			}
+		}
+	}
+	for (;;) {
+		if (poll(fds, n, -1) < 0)
+			return 1;
+		for (int i = 0; i < n; i++)
+			if (fds[i].revents)
+				answer(fds[i].fd, name);
+	}
+}
+
+struct flow {
+	char sent[DATAGRAM_MAX];
+	size_t len;
+	uint16_t port;			/* ours */
+	char name[NAME_SIZE];		/* who answered; empty: nobody yet */
+};
+
+static int bind_port(int fd, int family, uint16_t port)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+
+	return family == AF_INET ? bind(fd, (struct sockaddr *)&v4, sizeof(v4)) :
+				   bind(fd, (struct sockaddr *)&v6, sizeof(v6));
+}
+
+static uint16_t own_port(int fd)
+{
+	struct sockaddr_in6 own;	/* the port stands at the same place in both families */
+	socklen_t len = sizeof(own);
+
+	return getsockname(fd, (struct sockaddr *)&own, &len) ? 0 : ntohs(own.sin6_port);
+}
+
+/* first_port: 0, any. The socket, or -1. */
+static int send_flow(const struct addrinfo *to, uint16_t first_port, int number, struct flow *flow)
+{
+	int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || (first_port && bind_port(fd, to->ai_family, first_port + number)) ||
+	    connect(fd, to->ai_addr, to->ai_addrlen)) {
+		perror("udp_echo");
+		exit(2);
+	}
+	flow->port = own_port(fd);
+	flow->name[0] = '\0';
+	flow->len = 16 + random() % (DATAGRAM_MAX - 16);
+	for (size_t i = 0; i < flow->len; i++)
+		flow->sent[i] = random();
+	if (send(fd, flow->sent, flow->len, 0) < 0)
+		perror("udp_echo: send");
+	return fd;
+}
+
+static void take_answer(int fd, struct flow *flow)
+{
+	char data[DATAGRAM_MAX + NAME_SIZE];
+	ssize_t len = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+	ssize_t name_len = len - (ssize_t)flow->len;
+
+	if (name_len <= 0 || name_len >= NAME_SIZE || memcmp(data, flow->sent, flow->len)) {
+		fprintf(stderr, "udp_echo: port %u: %s\n", flow->port, len < 0 ? strerror(errno) : "another answer");
+		return;
+	}
+	memcpy(flow->name, data + flow->len, name_len);
+	flow->name[name_len] = '\0';
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Until each flow has an answer, good or not, or the time is over. */
+static void wait_answers(struct pollfd *fds, struct flow *flows, int n)
+{
+	int64_t end = now_ms() + ANSWER_MS, left;
+	int waiting = n;
+
+	while (waiting && (left = end - now_ms()) > 0 && poll(fds, n, left) > 0) {
+		for (int i = 0; i < n; i++) {
+			if (fds[i].fd < 0 || !fds[i].revents)
+				continue;
+			take_answer(fds[i].fd, &flows[i]);
+			close(fds[i].fd);
+			fds[i].fd = -1;
+			waiting--;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		if (fds[i].fd >= 0)
+			close(fds[i].fd);
+}
+
+static int ask(const struct addrinfo *to, int count, uint16_t first_port)
+{
+	static struct flow flows[WINDOW];
+	struct pollfd fds[WINDOW];
+	int failed = 0;
+
+	for (int done = 0; done < count; done += WINDOW) {
+		int n = count - done < WINDOW ? count - done : WINDOW;
+
+		for (int i = 0; i < n; i++) {
+			fds[i].fd = send_flow(to, first_port, done + i, &flows[i]);
+			fds[i].events = POLLIN;
+		}
+		wait_answers(fds, flows, n);
+		for (int i = 0; i < n; i++) {
+			printf("%u %s\n", flows[i].port, *flows[i].name ? flows[i].name : "-");
+			failed += !*flows[i].name;
+		}
+	}
+	return failed ? 1 : 0;
+}
+
+static int run_client(const char *address, const char *port, int count, uint16_t first_port)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
+	struct addrinfo *to;
+	int err = getaddrinfo(address, port, &hints, &to);
+
+	if (err) {
+		fprintf(stderr, "udp_echo: %s port %s: %s\n", address, port, gai_strerror(err));
+		return 2;
+	}
+	srandom(getpid());
+	err = ask(to, count, first_port);
+	freeaddrinfo(to);
+	return err;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc >= 4 && argc <= 3 + PORTS_MAX && !strcmp(argv[1], "server") && strlen(argv[2]) < NAME_SIZE)
+		return serve(argv[2], argv + 3, argc - 3);
+	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "client"))
+		return run_client(argv[2], argv[3], atoi(argv[4]), argc == 6 ? atoi(argv[5]) : 0);
+	fprintf(stderr, "usage: udp_echo server NAME PORT...\n"
+			"       udp_echo client ADDRESS PORT COUNT [FIRST_PORT]\n");
+	return 2;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whether packets came out as they must. All return 0 or -EBADMSG, the reason logged. */
+#ifndef BENCH_CHECK_H
+#define BENCH_CHECK_H
+
+#include "scenario.h"
+#include "target.h"
+
+/* How the last of many repeats ended. */
+struct check_run {
+	uint32_t action;	/* XDP_* */
+	uint32_t len;
+	uint8_t frame[SCENARIO_FRAME_MAX + 64];
+};
+
+/*
+ * Sent back with an outer header of added bytes whose lengths and checksum are right, and inside it a packet whose
+ * own are. Every repeat added as much: any other sum would have left the frame longer or shorter.
+ */
+int check_forwarded(const struct scenario *scenario, const char *who, const struct check_run *run, size_t added,
+		    size_t len);
+/* In addition to check_forwarded(): to the MAC and IP address of one of the set-up's backends. */
+int check_backend(const struct scenario *scenario, const struct check_run *run);
+/* Passed, and still what went in. */
+int check_passed(const struct scenario *scenario, const struct check_run *run, const uint8_t *frame, size_t len);
+/* Every packet is counted by the scenario's verdict, its VIP, and as many backends as its flows must have. */
+int check_counts(const struct scenario *scenario, const struct target_counts *before,
+		 const struct target_counts *after, uint64_t packets);
+
+#endif

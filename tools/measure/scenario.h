@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What is measured: the packets of each scenario and what has to become of them, and the services that every
+ * scenario meets, all in one configuration.
+ */
+#ifndef BENCH_SCENARIO_H
+#define BENCH_SCENARIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "front.h"
+#include "verdicts.h"
+
+/* VIP numbers: exact services on an IPv4 and an IPv6 address each; IPv4 prefixes; all ports, both families. */
+#define SETUP_EXACT_FIRST 1
+#define SETUP_EXACT_LAST 56
+#define SETUP_PREFIX_FIRST 57
+#define SETUP_PREFIX_LAST 60
+#define SETUP_ALL_PORTS_FIRST 61
+#define SETUP_ALL_PORTS_LAST 64
+#define SETUP_VIP_ADDRESS4 "203.0.113.0"	/* plus the VIP's number */
+#define SETUP_VIP_ADDRESS6 "2001:db8:1::"	/* plus the VIP's number */
+#define SETUP_PREFIXES "100.64.0.0"
+
+#define SCENARIO_FRAME_MAX 128
+
+struct scenario {
+	const char *name;
+	enum front_family family;
+	uint8_t protocol;		/* IPPROTO_* */
+	const char *daddr;
+	uint16_t port;			/* destination, host order */
+	uint64_t flows;			/* a power of two */
+	enum tr_verdict verdict;
+	uint32_t vip_first, vip_last;	/* one of these numbers counts the packet; 0: none */
+	enum front_vary vary;
+	bool syn;			/* TCP: the first segment rather than a later one */
+	double reach;			/* the ratio to reach; 0: none set */
+};
+
+extern const struct scenario scenarios[];
+extern const size_t n_scenarios;
+
+/* NULL: there is none of this name. */
+const struct scenario *scenario_find(const char *name, size_t len);
+
+/* The length of the outer IP header that tailrace and the floor add, by the packet's family. */
+size_t scenario_added(const struct scenario *scenario);
+size_t scenario_floor_added(const struct scenario *scenario);
+
+/* Writes one frame of at most SCENARIO_FRAME_MAX bytes and what the front program needs to make all others of it. */
+size_t scenario_frame(const struct scenario *scenario, uint64_t seed, uint8_t *frame, struct front *ret_front);
+
+#endif
