@@ -36,7 +36,7 @@ CONTROL_OBJS = $(CONTROL_SRCS:%.c=$(B)/%.o)
 LIB_OBJS = $(filter-out $(B)/control/main.o,$(CONTROL_OBJS))
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard control/test/test_*.c))
 PACKET_TESTS = $(patsubst %.c,$(B)/%,$(wildcard bpf/test/test_*.c))
-PACKET_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out bpf/test/test_%,$(wildcard bpf/test/*.c)))
+PACKET_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out bpf/test/test_% %.bpf.c,$(wildcard bpf/test/*.c)))
 TOOL_BPF = $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/*.bpf.c bpf/test/*.bpf.c testenv/*.bpf.c))
 TOOLS = $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/*.c testenv/*.c)))
 

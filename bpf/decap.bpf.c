@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The backend's side: takes off the outer header that a balancer put on, so that hosts whose kernel has no ipip or
- * ip6tnl device serve VIPs. One decision (decap.bpf.h) and two programs: XDP, and tc ingress for hosts whose XDP is taken.
+ * ip6tnl device serve VIPs. One decision (decap.bpf.h) and two programs: XDP, and tc ingress for hosts whose XDP
+ * is taken.
  */
 #include <linux/pkt_cls.h>
 
@@ -130,8 +131,8 @@ static __always_inline int tc_mark_inner(struct __sk_buff *skb, const struct tun
 /*
  * skb->protocol has to follow the family. The flags of adjust_room that would see to that are 6.3's;
  * bpf_skb_change_proto does it on every kernel, and on the way makes the outer header as long as one of the inner
- * family. The checksum state stays: the first checksum behind either header is the inner packet's own. So does gso_size:
- * it counts the inner payload.
+ * family. The checksum state stays: the first checksum behind either header is the inner packet's own. So does
+ * gso_size: it counts the inner payload.
  */
 static __always_inline enum tr_decap_verdict tc_strip(struct __sk_buff *skb, const struct tunnel *t)
 {

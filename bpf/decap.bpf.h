@@ -68,7 +68,7 @@ struct tunnel {
 	__u8 outer_protocol;		/* IPv6: the next header */
 	__u8 outer_ecn;
 	__be16 *inner;			/* the inner header; its fixed part was checked to be there */
-	__u16 inner_head;		/* its first 16 bits as they have to become, host order: version to TOS or class */
+	__u16 inner_head;		/* its first 16 bits as they have to become, host order: up to TOS or class */
 };
 
 static __always_inline int is_vlan(__be16 type)

@@ -87,9 +87,18 @@ static __always_inline int entry_ip(struct xdp_md *ctx, const struct tr_addr *ds
 	return enter_service(ctx, dst, shape, address, line, generation);
 }
 
+#define MAPPED_PREFIX bpf_htonl(0xffff)
+
 static __always_inline struct tr_addr mapped(__be32 addr)
 {
-	return (struct tr_addr){ { 0, 0, bpf_htonl(0xffff), addr } };
+	return (struct tr_addr){ { 0, 0, MAPPED_PREFIX, addr } };
+}
+
+/* A mapped address has no business on the wire (RFC 4291 §2.5.5.2), and as a key it would be an IPv4 VIP's. */
+static __always_inline int take_ipv6(struct tr_addr *to, const struct ipv6hdr *ip)
+{
+	__builtin_memcpy(to, &ip->daddr, sizeof(*to));
+	return to->w[0] || to->w[1] || to->w[2] != MAPPED_PREFIX;
 }
 
 static __always_inline int entry_ipv4(struct xdp_md *ctx, struct cursor *c)
@@ -114,7 +123,8 @@ static __always_inline int entry_ipv6(struct xdp_md *ctx, struct cursor *c)
 	if (!ip)
 		return finish(TR_V_TRUNCATED);
 	shape = shape_ipv6(c, ip);
-	__builtin_memcpy(&dst, &ip->daddr, sizeof(dst));
+	if (!take_ipv6(&dst, ip))
+		return finish(TR_V_NOT_VIP);
 	return entry_ip(ctx, &dst, &shape);
 }
 
@@ -151,7 +161,8 @@ static __noinline int entry_vlan(struct xdp_md *ctx)
 		ip6 = cursor_take(&c, sizeof(*ip6));
 		if (!ip6)
 			return finish(TR_V_TRUNCATED);
-		__builtin_memcpy(&dst, &ip6->daddr, sizeof(dst));
+		if (!take_ipv6(&dst, ip6))
+			return finish(TR_V_NOT_VIP);
 	} else {
 		return finish(TR_V_NOT_IP);
 	}

@@ -117,6 +117,14 @@ int addr_parse_prefix(const char *text, struct tr_prefix *ret)
 	return 0;
 }
 
+bool addr_in_prefix(const struct tr_addr *addr, const struct tr_prefix *prefix)
+{
+	const unsigned char *a = (const unsigned char *)addr, *b = (const unsigned char *)&prefix->addr;
+	unsigned int bytes = prefix->len / 8, bits = prefix->len % 8;
+
+	return !memcmp(a, b, bytes) && (!bits || !((a[bytes] ^ b[bytes]) >> (8 - bits)));
+}
+
 const char *addr_format(const struct tr_addr *addr, char *buf)
 {
 	inet_ntop(addr_family(addr), addr_wire(addr), buf, ADDR_TEXT_MAX);

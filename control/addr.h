@@ -27,6 +27,8 @@ int addr_parse(const char *text, struct tr_addr *ret);
  */
 int addr_parse_prefix(const char *text, struct tr_prefix *ret);
 
+bool addr_in_prefix(const struct tr_addr *addr, const struct tr_prefix *prefix);
+
 /* Into buf of at least ADDR_TEXT_MAX bytes; returns buf. A full-length prefix is printed without its length. */
 const char *addr_format(const struct tr_addr *addr, char *buf);
 const char *addr_format_prefix(const struct tr_prefix *prefix, char *buf);

@@ -34,18 +34,46 @@ static bool under_root(const char *path)
 	return !strncmp(path, BPFFS_ROOT, len) && (!path[len] || path[len] == '/');
 }
 
-/* `ip netns exec`, unshare and containers: what is mounted there ends with the last process inside. */
+/* 0: none, or none to be seen from here. */
+static int parent_of(int pid)
+{
+	char path[64], line[256];
+	int parent = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	status = fopen(path, "re");
+	if (!status)
+		return 0;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	fclose(status);
+	return parent;
+}
+
+/*
+ * `ip netns exec`, unshare: what is mounted there ends with the last process inside. Asking process 1 alone would do,
+ * but that needs CAP_SYS_PTRACE; the nearest ancestor from outside is as good.
+ */
 static bool mounts_are_private(void)
 {
-	struct stat own, init;
+	struct stat own, other;
+	char path[64];
 
-	return !stat("/proc/self/ns/mnt", &own) && !stat("/proc/1/ns/mnt", &init) &&
-	       (own.st_ino != init.st_ino || own.st_dev != init.st_dev);
+	if (stat("/proc/self/ns/mnt", &own))
+		return false;
+	for (int pid = getppid(); pid > 0; pid = parent_of(pid)) {
+		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+		if (!stat(path, &other) && (own.st_ino != other.st_ino || own.st_dev != other.st_dev))
+			return true;
+	}
+	return false;
 }
 
 static int mount_root(void)
 {
-	/* Two mounts at once would stack, and the upper one hide the other's pins: the directory below is the lock. */
+	/* Two mounts at once would stack, and the upper hide the other's pins: the directory below is the lock. */
 	_cleanup_close_ int lock = open(BPFFS_ROOT, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (lock < 0)

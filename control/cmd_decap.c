@@ -52,8 +52,8 @@ static const char usage[] =
 	"       tailrace decap DEV --status [--json]\n"
 	"       tailrace decap DEV --detach\n"
 	"\n"
-	"Opens the balancers' tunnels (IPIP, IP6IP6 and both mixed kinds) on DEV and ends; the programs stay. Run again,\n"
-	"it replaces the lists without touching the attachment.\n"
+	"Opens the balancers' tunnels (IPIP, IP6IP6 and both mixed kinds) on DEV and ends; the programs stay.\n"
+	"Run again, it replaces the lists without touching the attachment.\n"
 	"\n"
 	"  --vip PREFIX ...     inner destinations to accept\n"
 	"  --address ADDR ...   outer destinations to accept; default: the addresses that DEV has now\n"
@@ -236,8 +236,11 @@ static enum decap_mode present_mode(const struct decap_attachment *xdp, const st
 static int load_and_attach(struct options *o, struct decap *decap)
 {
 	struct decap_attachment xdp, tc;
-	int err = decap_load(decap, o->lists);
+	/* Before the lists are touched: the pins may be those of another device. */
+	int err = decap_attached(decap, &xdp, &tc);
 
+	if (!err)
+		err = decap_load(decap, o->lists);
 	if (err || o->action == ACTION_LOAD)
 		return err;
 	err = decap_attached(decap, &xdp, &tc);

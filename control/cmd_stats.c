@@ -176,8 +176,8 @@ static int print_backends(const struct view *view)
 		table_cell(table, "%s", addr_format(&backend->info.address, address));
 		table_cell(table, "%s", backend->pool->info.name);
 		table_cell(table, "%u", backend->info.weight);
-		table_cell(table, "%.1f", 100 * report_share_of_weight(view->now, backend));
-		table_cell(table, "%.1f", 100 * report_share_of_flows(view->now, backend));
+		table_cell(table, "%.1f", 100 * report_share_of_weight(backend));
+		table_cell(table, "%.1f", 100 * report_share_of_flows(backend));
 		print_traffic(table, view, &backend->traffic, backend_before(view, backend));
 	}
 	err = table_print(table, stdout);

@@ -228,6 +228,10 @@ int config_check_settings(struct check *check)
 	const char *instance = check->raw->instance ?: CONFIG_INSTANCE;
 	int err = config_check_name(check, "instance", instance, &check->config->instance);
 
+	if (!err && strchr(instance, '.'))
+		return places_wrong(check->places, "instance", "%s; an instance's name has no dot, since the BPF file system "
+				    "takes none in a directory's name", shown(instance).text);
+
 	if (!err)
 		err = check_devices(check);
 	if (!err)

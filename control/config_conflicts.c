@@ -234,14 +234,6 @@ static int check_locations(struct check *check, const struct location *locations
 	return 0;
 }
 
-static bool covers(const struct tr_prefix *prefix, const struct tr_addr *address)
-{
-	const unsigned char *a = (const unsigned char *)&prefix->addr, *b = (const unsigned char *)address;
-	unsigned int bytes = prefix->len / 8, bits = prefix->len % 8;
-
-	return !memcmp(a, b, bytes) && (!bits || !((a[bytes] ^ b[bytes]) >> (8 - bits)));
-}
-
 /* What goes to a backend must not be a balancer's to take: it would come back, or be balanced a second time. */
 static int check_loop(struct check *check, size_t v, size_t a, const struct location *locations, size_t n)
 {
@@ -257,7 +249,7 @@ static int check_loop(struct check *check, size_t v, size_t a, const struct loca
 		else
 			high = middle;
 	}
-	if (low == n || !covers(prefix, &locations[low].address))
+	if (low == n || !addr_in_prefix(&locations[low].address, prefix))
 		return 0;
 	return places_wrong(check->places, address_path(v, a).text,
 			    "%s %s the address of pools[%zu].backends[%zu] (line %zu); a backend's address is no VIP's",

@@ -4,9 +4,9 @@
  *
  * State maps are pinned and reused. A load of the programs brings maps of its own (stages, scratch, vip_cache), so a
  * newer build may lay these out anew and its entry never meets the stages of another build. The order of a
- * replacement: new programs and maps pinned as NAME.new, switched where they are attached, then renamed over the old
- * ones. A crash in between leaves NAME.new, which may be what runs: the next start moves it aside, loads once more, and
- * only then removes it.
+ * replacement: new programs and maps pinned as NAME-new, switched where they are attached, then renamed over the old
+ * ones. A crash in between leaves NAME-new, which may be what runs: the next start moves it aside, loads once more, and
+ * only then removes it. (No dots: the BPF file system reserves names with dots.)
  */
 #include <errno.h>
 #include <limits.h>
@@ -204,8 +204,8 @@ static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
-		pin_path(dp, own_pins[i], ".new", from);
-		if (rename(from, pin_path(dp, own_pins[i], ".left", to)) && errno != ENOENT)
+		pin_path(dp, own_pins[i], "-new", from);
+		if (rename(from, pin_path(dp, own_pins[i], "-left", to)) && errno != ENOENT)
 			return log_err(-errno, "%s: cannot move it aside", from);
 		if (bpf_obj_pin(fds[i], from))
 			return log_err(-errno, "%s: cannot pin it", from);
@@ -219,12 +219,12 @@ static int publish_new(struct dataplane *dp)
 
 	dp->old_stages = bpf_obj_get(pin_path(dp, "stages", "", to));
 	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
-		pin_path(dp, own_pins[i], ".new", from);
+		pin_path(dp, own_pins[i], "-new", from);
 		if (rename(from, pin_path(dp, own_pins[i], "", to)))
 			return log_err(-errno, "%s: cannot rename it to %s", from, to);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
-		unlink(pin_path(dp, own_pins[i], ".left", to));
+		unlink(pin_path(dp, own_pins[i], "-left", to));
 	return 0;
 }
 

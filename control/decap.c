@@ -19,7 +19,8 @@
 #include "util.h"
 
 static const char *const map_names[] = {
-	[DECAP_ADDRESSES] = "addresses", [DECAP_VIPS] = "vips", [DECAP_SOURCES] = "sources", [DECAP_LISTS] = "verdicts",
+	[DECAP_ADDRESSES] = "addresses", [DECAP_VIPS] = "vips", [DECAP_SOURCES] = "sources",
+	[DECAP_LISTS] = "verdicts",
 };
 
 const char *decap_map_name(enum decap_map map)
@@ -139,14 +140,16 @@ static int fill(const struct decap *decap, struct decap_bpf *skel, const struct 
 		size_t max = bpf_map__max_entries(maps[map]) / 2;
 
 		if (lists[map].n > max) {
-			log_error("%s: %zu %s, but no more than %zu fit", decap->device, lists[map].n, map_names[map], max);
+			log_error("%s: %zu %s, but no more than %zu fit", decap->device, lists[map].n, map_names[map],
+				  max);
 			return -E2BIG;
 		}
 	}
 	for (enum decap_map map = 0; map < DECAP_LISTS; map++) {
 		err = replace_contents(bpf_map__fd(maps[map]), map, &lists[map]);
 		if (err)
-			return log_err(err, "%s: cannot write the map %s/%s", decap->device, decap->dir, map_names[map]);
+			return log_err(err, "%s: cannot write the map %s/%s", decap->device, decap->dir,
+				       map_names[map]);
 	}
 	return 0;
 }
@@ -194,7 +197,8 @@ static int load_skeleton(const struct decap *decap, struct decap_bpf **ret)
 	libbpf_set_print(print);
 	if (err) {
 		decap_bpf__destroy(skel);
-		return log_err(err, "%s: cannot load the decapsulator with the maps in %s", decap->device, decap->dir);
+		return log_err(err, "%s: cannot load the decapsulator with the maps in %s", decap->device,
+			       decap->dir);
 	}
 	*ret = skel;
 	return 0;

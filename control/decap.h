@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A backend's decapsulator: loading its programs, telling them their lists, attaching them. All that it is stands in a
- * directory of pins: the programs `xdp` and `tc`, the maps by their names, and `link` when XDP is attached. Errors
+ * A backend's decapsulator: loading its programs, telling them their lists, attaching them. All that it is stands in
+ * a directory of pins: the programs `xdp` and `tc`, the maps by their names, and `link` when XDP is attached. Errors
  * are logged here, in full.
  */
 #ifndef TAILRACE_DECAP_H
@@ -50,8 +50,8 @@ void decap_list_free(struct decap_list *list);
 int decap_list_add(struct decap_list *list, const struct tr_prefix *entry);	/* 0 or -ENOMEM */
 
 /*
- * Loads and pins what is not there yet or is of another build, then replaces the maps' contents: the new is added before
- * the old is deleted, so that what both lists hold is never missed. Needs decap->dir (bpffs_prepare()).
+ * Loads and pins what is not there yet or is of another build, then replaces the maps' contents: the new is added
+ * before the old is deleted, so that what both lists hold is never missed. Needs decap->dir (bpffs_prepare()).
  */
 int decap_load(struct decap *decap, const struct decap_list lists[DECAP_LISTS]);
 
@@ -67,8 +67,9 @@ int decap_read_verdicts(const struct decap *decap, uint64_t ret[TR_D_COUNT]);
 int decap_attached(const struct decap *decap, struct decap_attachment *ret_xdp, struct decap_attachment *ret_tc);
 
 /*
- * After decap_load(). An attachment of the same mode stays, with the new program if there is one; one of another mode
- * is replaced. -EBUSY: another program has the place. Native and generic cannot both be: between these two there is a gap.
+ * After decap_load(). An attachment of the same mode stays, with the new program if there is one; one of another
+ * mode is replaced. -EBUSY: another program has the place. Native and generic cannot both be: between these two
+ * there is a gap.
  */
 int decap_attach(struct decap *decap, enum decap_mode mode);
 

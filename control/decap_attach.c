@@ -19,7 +19,7 @@
 #include "log.h"
 #include "util.h"
 
-#define TC_PRIORITY 100			/* before filters that got their priority from the kernel: those start at 49152 */
+#define TC_PRIORITY 100			/* before filters whose priority the kernel chose: from 49152 down */
 #define TC_HANDLE 0x7472
 
 static const char *const mode_names[] = {
@@ -86,7 +86,9 @@ static int query_tc(const struct decap *decap, struct decap_attachment *ret)
 	LIBBPF_OPTS(bpf_tc_opts, opts, .priority = TC_PRIORITY, .handle = TC_HANDLE);
 	int err = bpf_tc_query(&hook, &opts);
 
-	*ret = (struct decap_attachment){ .mode = err ? DECAP_DETACHED : DECAP_TC, .program_id = err ? 0 : opts.prog_id };
+	*ret = (struct decap_attachment){ .mode = DECAP_DETACHED };
+	if (!err)
+		*ret = (struct decap_attachment){ .mode = DECAP_TC, .program_id = opts.prog_id };
 	/* -EINVAL: no clsact; -ENOENT: no such filter. */
 	return err == -ENOENT || err == -EINVAL ? 0 : err;
 }
@@ -99,7 +101,8 @@ static bool is_our_tc(const struct decap_attachment *at)
 }
 
 /* The pinned link. *ret_fd -1: there is none, or its device is gone. -EEXIST: it belongs to another device. */
-static int open_link(const struct decap *decap, const struct decap_attachment *xdp, int *ret_fd, struct bpf_link_info *ret)
+static int open_link(const struct decap *decap, const struct decap_attachment *xdp, int *ret_fd,
+		     struct bpf_link_info *ret)
 {
 	__u32 len = sizeof(*ret);
 	char path[PATH_MAX + 8];
@@ -164,8 +167,8 @@ static int explain_xdp(const struct decap *decap, enum decap_mode mode, int err)
 	char name[BPF_OBJ_NAME_LEN];
 
 	if ((err == -EBUSY || err == -EEXIST) && !query_xdp(decap, &other) && other.program_id) {
-		log_error("%s: XDP is taken by another program, %s (id %u), which stays; `--mode tc` attaches beside it",
-			  decap->device, program_name(other.program_id, name), other.program_id);
+		log_error("%s: XDP is taken by another program, %s (id %u), which stays; `--mode tc` attaches "
+			  "beside it", decap->device, program_name(other.program_id, name), other.program_id);
 		return -EBUSY;
 	}
 	if (err == -EOPNOTSUPP && mode == DECAP_NATIVE) {

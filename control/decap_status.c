@@ -58,8 +58,8 @@ static void print_attachments(const struct decap *decap, const struct status *s,
 
 		if (at->mode == DECAP_DETACHED)
 			continue;
-		fprintf(to, "%s: %s (id %u) attached, mode %s, by %s\n", decap->device, program_of(at), at->program_id,
-			decap_mode_name(at->mode), means_of(at));
+		fprintf(to, "%s: %s (id %u) attached, mode %s, by %s\n", decap->device, program_of(at),
+			at->program_id, decap_mode_name(at->mode), means_of(at));
 		any = true;
 	}
 	if (!any)
@@ -83,7 +83,8 @@ static void print_verdicts(const struct status *s, FILE *to)
 {
 	fprintf(to, "\n%-18s %14s  %s\n", "verdict", "packets", "meaning");
 	for (int v = 0; v < TR_D_COUNT; v++)
-		fprintf(to, "%-18s %14" PRIu64 "  %s\n", verdict_texts[v].name, s->verdicts[v], verdict_texts[v].help);
+		fprintf(to, "%-18s %14" PRIu64 "  %s\n", verdict_texts[v].name, s->verdicts[v],
+			verdict_texts[v].help);
 }
 
 static json_t *json_attachments(const struct status *s)
@@ -119,10 +120,12 @@ static int print_json(const struct decap *decap, const struct status *s, FILE *t
 
 	for (int v = 0; v < TR_D_COUNT; v++)
 		json_object_set_new(verdicts, verdict_texts[v].name, json_integer(s->verdicts[v]));
-	root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "device", decap->device, "pin", decap->dir, "attached",
-			 json_attachments(s), "addresses", json_list(&s->lists[DECAP_ADDRESSES]), "vips",
-			 json_list(&s->lists[DECAP_VIPS]), "sources", json_list(&s->lists[DECAP_SOURCES]), "verdicts",
-			 verdicts);
+	root = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "device", decap->device, "pin", decap->dir,
+			 "attached", json_attachments(s),
+			 "addresses", json_list(&s->lists[DECAP_ADDRESSES]),
+			 "vips", json_list(&s->lists[DECAP_VIPS]),
+			 "sources", json_list(&s->lists[DECAP_SOURCES]),
+			 "verdicts", verdicts);
 	if (!root)
 		return -ENOMEM;
 	err = json_dumpf(root, to, JSON_INDENT(2)) ? -EIO : 0;

@@ -58,16 +58,6 @@ static struct claim *collect_claims(const struct config *config, size_t *ret_n)
 	return claims;
 }
 
-static bool contains(const struct tr_prefix *outer, const struct tr_prefix *inner)
-{
-	const uint8_t *a = (const uint8_t *)&outer->addr, *b = (const uint8_t *)&inner->addr;
-	uint32_t whole = outer->len / 8, rest = outer->len % 8;
-
-	if (outer->len >= inner->len || memcmp(a, b, whole))
-		return false;
-	return !rest || !((a[whole] ^ b[whole]) >> (8 - rest));
-}
-
 /* The longest shorter prefix around addresses[i], or NULL. Parents are kept in *stack, outermost first. */
 static const struct model_address *find_parent(const struct model *model, uint32_t i, uint32_t *stack, size_t *depth)
 {
@@ -75,7 +65,7 @@ static const struct model_address *find_parent(const struct model *model, uint32
 
 	while (*depth > 0) {
 		parent = &model->addresses[stack[*depth - 1]];
-		if (contains(&parent->prefix, &model->addresses[i].prefix))
+		if (addr_in_prefix(&model->addresses[i].prefix.addr, &parent->prefix))
 			return parent;
 		--*depth;
 	}

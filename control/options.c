@@ -30,7 +30,7 @@ int options_bad(const char *name, const char *fmt, ...)
 
 int options_instance_dir(const char *name, const char *instance, char ret[static PATH_MAX])
 {
-	if (!*instance || *instance == '.' || strchr(instance, '/') || strlen(instance) >= TR_NAME_MAX)
+	if (!*instance || strpbrk(instance, "./") || strlen(instance) >= TR_NAME_MAX)
 		return options_bad(name, "'%s' is no instance's name", instance);
 	snprintf(ret, PATH_MAX, "%s/%s", TR_PIN_ROOT, instance);
 	return 0;

@@ -33,24 +33,14 @@ const char *report_why_not(const struct snapshot_backend *backend)
 	return backend->info.nexthop < ARRAY_SIZE(reasons) ? reasons[backend->info.nexthop] : "next hop unknown";
 }
 
-double report_share_of_weight(const struct snapshot *snapshot, const struct snapshot_backend *backend)
+double report_share_of_weight(const struct snapshot_backend *backend)
 {
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < snapshot->n_backends; i++)
-		if (snapshot->backends[i].pool == backend->pool && snapshot->backends[i].info.buckets)
-			all += snapshot->backends[i].info.weight;
-	return backend->info.buckets && all ? (double)backend->info.weight / all : 0;
+	return backend->info.buckets && backend->pool->weight ? (double)backend->info.weight / backend->pool->weight : 0;
 }
 
-double report_share_of_flows(const struct snapshot *snapshot, const struct snapshot_backend *backend)
+double report_share_of_flows(const struct snapshot_backend *backend)
 {
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < snapshot->n_backends; i++)
-		if (snapshot->backends[i].pool == backend->pool)
-			all += snapshot->backends[i].traffic.new_flows;
-	return all ? (double)backend->traffic.new_flows / all : 0;
+	return backend->pool->new_flows ? (double)backend->traffic.new_flows / backend->pool->new_flows : 0;
 }
 
 const char *report_service(const struct snapshot_service *service, char *buf)
@@ -58,9 +48,9 @@ const char *report_service(const struct snapshot_service *service, char *buf)
 	const char *l4 = service->l4 == TR_TCP ? "tcp" : "udp";
 
 	if (service->port)
-		snprintf(buf, REPORT_SERVICE_MAX, "%s/%u", l4, service->port);
+		snprintf(buf, REPORT_SERVICE_MAX, "%u/%s", service->port, l4);
 	else
-		snprintf(buf, REPORT_SERVICE_MAX, "%s/all", l4);
+		snprintf(buf, REPORT_SERVICE_MAX, "all/%s", l4);
 	return buf;
 }
 
@@ -86,7 +76,7 @@ static json_t *stats_vip(const struct snapshot_vip *vip)
 			 "new_flows", (json_int_t)vip->traffic.new_flows);
 }
 
-static json_t *stats_backend(const struct snapshot *s, const struct snapshot_backend *backend)
+static json_t *stats_backend(const struct snapshot_backend *backend)
 {
 	return json_pack("{s:s, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:f, s:f}",
 			 "pool", backend->pool->info.name, "address", json_addr(&backend->info.address),
@@ -95,8 +85,8 @@ static json_t *stats_backend(const struct snapshot *s, const struct snapshot_bac
 			 "packets", (json_int_t)backend->traffic.packets,
 			 "bytes", (json_int_t)backend->traffic.bytes,
 			 "new_flows", (json_int_t)backend->traffic.new_flows, "buckets", backend->info.buckets,
-			 "share_of_weight", report_share_of_weight(s, backend),
-			 "share_of_flows", report_share_of_flows(s, backend));
+			 "share_of_weight", report_share_of_weight(backend),
+			 "share_of_flows", report_share_of_flows(backend));
 }
 
 json_t *report_stats(const struct snapshot *snapshot)
@@ -110,7 +100,7 @@ json_t *report_stats(const struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->n_vips; i++)
 		err |= json_array_append_new(vips, stats_vip(&snapshot->vips[i]));
 	for (size_t i = 0; i < snapshot->n_backends; i++)
-		err |= json_array_append_new(backends, stats_backend(snapshot, &snapshot->backends[i]));
+		err |= json_array_append_new(backends, stats_backend(&snapshot->backends[i]));
 	if (err) {
 		json_decref(verdicts);
 		json_decref(vips);

@@ -22,11 +22,11 @@ const char *report_state(const struct snapshot_backend *backend);
 /* Why it takes no flows; NULL: it does. */
 const char *report_why_not(const struct snapshot_backend *backend);
 
-/* 0 to 1. The share of its pool's weight, of those that take flows, that it has; of its pool's new flows that it took. */
-double report_share_of_weight(const struct snapshot *snapshot, const struct snapshot_backend *backend);
-double report_share_of_flows(const struct snapshot *snapshot, const struct snapshot_backend *backend);
+/* 0 to 1: what it has of its pool's weight, counting those that take flows; what it took of its pool's new flows. */
+double report_share_of_weight(const struct snapshot_backend *backend);
+double report_share_of_flows(const struct snapshot_backend *backend);
 
-/* "tcp/80", "udp/all", into buf of REPORT_SERVICE_MAX bytes; returns buf. */
+/* "80/tcp", "all/udp", into buf of REPORT_SERVICE_MAX bytes; returns buf. */
 const char *report_service(const struct snapshot_service *service, char *buf);
 
 /* A next hop is known: it has a gateway address. */

@@ -72,7 +72,7 @@ static int read_pools(struct snapshot *s, const char *dir)
 
 		if (!infos[i].name[0])
 			continue;
-		*pool = (struct snapshot_pool){ i, infos[i] };
+		*pool = (struct snapshot_pool){ .number = i, .info = infos[i] };
 		pool->info.name[TR_NAME_MAX - 1] = '\0';
 		words += pool->info.ring_size * TR_L4_COUNT;
 		s->n_pools++;
@@ -83,7 +83,7 @@ static int read_pools(struct snapshot *s, const char *dir)
 	return 0;
 }
 
-static const struct snapshot_pool *find_pool(const struct snapshot *s, uint32_t number)
+static struct snapshot_pool *find_pool(const struct snapshot *s, uint32_t number)
 {
 	for (size_t i = 0; i < s->n_pools; i++)
 		if (s->pools[i].number == number)
@@ -100,14 +100,24 @@ static int compare_backends(const void *x, const void *y)
 	return addr_compare(&a->info.address, &b->info.address);
 }
 
-static void read_nexthop(struct snapshot_backend *backend, const struct tr_backend *record)
+/* Nearly all of them leave by one device: its name is asked for once. */
+struct device_name {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+};
+
+static void read_nexthop(struct snapshot_backend *backend, const struct tr_backend *record, struct device_name *last)
 {
 	if (record->encap == TR_ENCAP_NONE)
 		return;
 	memcpy(backend->dmac, record->dmac, sizeof(backend->dmac));
 	backend->mtu = record->mtu;
-	if (record->ifindex)
-		if_indextoname(record->ifindex, backend->device);
+	if (record->ifindex != last->ifindex) {
+		last->ifindex = record->ifindex;
+		if (!if_indextoname(record->ifindex, last->name))
+			last->name[0] = '\0';
+	}
+	memcpy(backend->device, last->name, sizeof(backend->device));
 }
 
 static int read_backends(struct snapshot *s, const char *dir)
@@ -115,6 +125,7 @@ static int read_backends(struct snapshot *s, const char *dir)
 	CLEANUP_COUNTERS struct pinned_counters counters = { .fd = -1 };
 	CLEANUP_ARRAY struct pinned_array array = {}, records = {};
 	const struct tr_backend_info *infos;
+	struct device_name device = {};
 	uint32_t used = 0;
 	int err;
 
@@ -133,14 +144,19 @@ static int read_backends(struct snapshot *s, const char *dir)
 		return -ENOMEM;
 	for (uint32_t i = 1; i < array.max_entries && !err; i++) {
 		struct snapshot_backend *backend = &s->backends[s->n_backends];
+		struct snapshot_pool *pool;
 
-		used += infos[i].state != TR_BACKEND_FREE;
-		*backend = (struct snapshot_backend){ .number = i, .info = infos[i] };
-		backend->pool = find_pool(s, backend->info.pool);
-		if ((backend->info.state != TR_BACKEND_UP && backend->info.state != TR_BACKEND_DOWN) || !backend->pool)
+		if (infos[i].state == TR_BACKEND_FREE)
 			continue;
-		read_nexthop(backend, (const struct tr_backend *)records.data + i);
+		used++;
+		*backend = (struct snapshot_backend){ .number = i, .info = infos[i] };
+		backend->pool = pool = find_pool(s, backend->info.pool);
+		if ((backend->info.state != TR_BACKEND_UP && backend->info.state != TR_BACKEND_DOWN) || !pool)
+			continue;
+		read_nexthop(backend, (const struct tr_backend *)records.data + i, &device);
 		err = pinned_sum(&counters, i, &backend->traffic);
+		pool->weight += backend->info.buckets ? backend->info.weight : 0;
+		pool->new_flows += backend->traffic.new_flows;
 		s->n_backends++;
 	}
 	qsort(s->backends, s->n_backends, sizeof(*s->backends), compare_backends);
@@ -335,7 +351,7 @@ static int open_directory(const char *instance, char *path, size_t size)
 	char others[256];
 	int fd;
 
-	if (!*instance || *instance == '.' || strchr(instance, '/') || strlen(instance) >= TR_NAME_MAX) {
+	if (!*instance || strpbrk(instance, "./") || strlen(instance) >= TR_NAME_MAX) {
 		log_error("'%s' is no name of an instance", instance);
 		return -EINVAL;
 	}

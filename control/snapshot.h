@@ -23,6 +23,8 @@ struct snapshot_device {
 struct snapshot_pool {
 	uint32_t number;
 	struct tr_pool_info info;
+	uint64_t weight;		/* of its backends that take flows, together */
+	uint64_t new_flows;		/* of all its backends together */
 };
 
 struct snapshot_backend {

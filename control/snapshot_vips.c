@@ -70,19 +70,6 @@ static size_t collect_claims(const struct snapshot_address *addresses, size_t n_
 	return n;
 }
 
-/* inner is no shorter. */
-static bool covers(const struct tr_prefix *outer, const struct tr_prefix *inner)
-{
-	for (uint32_t w = 0; w < 4 && w * 32 < outer->len; w++) {
-		uint32_t bits = outer->len - w * 32;
-		uint32_t mask = bits >= 32 ? UINT32_MAX : ~(UINT32_MAX >> bits);
-
-		if ((outer->addr.w[w] ^ inner->addr.w[w]) & htonl(mask))
-			return false;
-	}
-	return true;
-}
-
 /* claims: all of this VIP's, by address. A prefix stands right before what it covers, so the last one kept tells. */
 static int fill_vip(struct snapshot_vip *vip, const struct claim *claims, size_t n)
 {
@@ -91,7 +78,7 @@ static int fill_vip(struct snapshot_vip *vip, const struct claim *claims, size_t
 	if (!vip->addresses || !vip->services)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (!vip->n_addresses || !covers(&vip->addresses[vip->n_addresses - 1], claims[i].address))
+		if (!vip->n_addresses || !addr_in_prefix(&claims[i].address->addr, &vip->addresses[vip->n_addresses - 1]))
 			vip->addresses[vip->n_addresses++] = *claims[i].address;
 		vip->services[i] = claims[i].service;
 	}

@@ -28,8 +28,63 @@ die() {
 become_root() {
 	[ "$(id -u)" != 0 ] || return 0
 	command -v sudo > /dev/null || die "needs root (and there is no sudo here)"
-	exec sudo --preserve-env=KEEP,DEMO_REQUESTS,DEMO_BYTES,TAILRACE,TEST_TIMEOUT "$0" "$@"
+	exec sudo --preserve-env=TAILRACE_PREPARED,KEEP,DEMO_REQUESTS,DEMO_BYTES,TAILRACE,TEST_TIMEOUT "$0" "$@"
 }
+
+# prepare TARGETS...: installs and builds. As whoever called, so that build/ stays his; the scripts become root after it.
+prepare() {
+	[ -z "${TAILRACE_PREPARED:-}" ] || return 0
+	mkdir -p "$top/build"
+	if [ "$(id -u)" = 0 ]; then
+		"$testenv/install"
+	elif ! "$testenv/install" 2> /dev/null; then
+		command -v sudo > /dev/null || die "needs root to install packages (and there is no sudo here)"
+		sudo "$testenv/install"
+	fi
+	build "$@"
+	export TAILRACE_PREPARED=1
+}
+
+# progress TEXT DONE TOTAL: a bar on a terminal, else a line at the end.
+progress() {
+	local width=40 full
+	full=$(($2 * width / $3))
+	if [ -t 1 ]; then
+		printf '\r  %-18s [%-*s] %5d/%d' "$1" $width "$(printf '%*s' $full '' | tr ' ' '#')" "$2" "$3"
+		[ "$2" -lt "$3" ] || echo
+	elif [ "$2" -ge "$3" ]; then
+		printf '  %-18s %5d/%d\n' "$1" "$2" "$3"
+	fi
+}
+
+# build TARGETS...: make, with a bar for its steps; what it says is shown where it fails.
+build() {
+	local log steps maker
+	steps=$(make -C "$top" -n "$@" | grep -c "^printf '  %" || true)
+	log=$(mktemp)
+	# In the background, so that a signal is heard at once. Copies of the demo take turns.
+	(exec 9< "$top/build" && flock 9 && exec make -C "$top" --no-print-directory -j2 "$@") > "$log" 2>&1 &
+	maker=$!
+	trap 'kill "$maker" 2> /dev/null; wait; rm -f "$log"' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	while kill -0 $maker 2> /dev/null; do
+		[ "$steps" = 0 ] || [ ! -t 1 ] || progress building "$(build_steps "$log")" "$steps"
+		sleep 0.2
+	done
+	trap - EXIT INT TERM HUP
+	if ! wait $maker; then
+		echo
+		cat "$log" >&2
+		rm "$log"
+		die "make $* failed"
+	fi
+	[ "$steps" = 0 ] || progress building "$steps" "$steps"
+	rm "$log"
+}
+
+# One less than the log has, at most: the whole is build()'s to show.
+build_steps() { awk '/^  [A-Z]/ { n++ } END { print n > 1 ? n - 1 : 0 }' "$1"; }
 
 # begin NAME: the run's tag and directory, and that nothing of it stays.
 begin() {
@@ -46,8 +101,7 @@ begin() {
 clean_up() {
 	trap '' INT TERM HUP
 	local name pids
-	mapfile -t pids < <(jobs -p)
-	[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
+	sleep 0.1	# what was started just now may not have entered its namespace yet
 	for name in $(namespaces "$1"); do
 		mapfile -t pids < <(ip netns pids "$name")
 		[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
@@ -109,18 +163,12 @@ equal() {
 	[ "$1" = "$2" ] || { echo "wanted: $1"; echo "got:    $2"; return 1; }
 }
 
-# says PATTERN... -- COMMAND...: all patterns (grep -E) stand in what it prints, whatever its exit status.
-says() {
-	local patterns=() said pattern
-	while [ "$1" != -- ]; do
-		patterns+=("$1")
-		shift
-	done
+# refused PATTERN COMMAND...: fails by itself, and what it says has the pattern (grep -E).
+refused() {
+	local pattern=$1
 	shift
-	said=$("$@" 2>&1) || true
-	for pattern in "${patterns[@]}"; do
-		grep -qE -- "$pattern" <<< "$said" || { echo "$said"; echo "lacks: $pattern"; return 1; }
-	done
+	refuses "$@" > "$tmp/said" 2>&1 || { cat "$tmp/said"; echo "was not refused"; return 1; }
+	grep -E -- "$pattern" "$tmp/said" || { cat "$tmp/said"; echo "lacks: $pattern"; return 1; }
 }
 
 done_testing() {

@@ -5,7 +5,6 @@
 
 nginx=$top/build/unpacked/nginx/usr/sbin/nginx
 udp_echo=$top/build/testenv/udp_echo
-controller=
 
 # nginx_config HOST DIRECTORY PORT...
 nginx_config() {
@@ -69,10 +68,13 @@ configure() {
 	rm "$config.body"
 }
 
+# A file, for tests run in subshells.
+controller_pid() { cat "$tmp/controller.pid"; }
+
 controller_is() {
 	case $1 in
 	ready) grep -q 'ready$' "$tmp/controller.log" ;;
-	gone) ! kill -0 "$controller" ;;
+	gone) ! kill -0 "$(controller_pid)" ;;
 	ready-or-gone) controller_is ready || controller_is gone ;;
 	esac
 }
@@ -80,7 +82,7 @@ controller_is() {
 # start_controller [OPTIONS OF run]: returns when it is ready and its backends take flows.
 start_controller() {
 	spawn balancer "$tmp/controller.log" "$tailrace" run -c "$config" "$@"
-	controller=$spawned
+	echo "$spawned" > "$tmp/controller.pid"
 	if ! wait_until 20 controller_is ready-or-gone || ! controller_is ready || ! wait_until 10 all_take_flows; then
 		cat "$tmp/controller.log" >&2
 		return 1
@@ -89,7 +91,7 @@ start_controller() {
 
 # stop_controller [SIGNAL]
 stop_controller() {
-	kill -s "${1:-TERM}" "$controller"
+	kill -s "${1:-TERM}" "$(controller_pid)"
 	wait_until 10 controller_is gone
 }
 
@@ -102,6 +104,10 @@ all_take_flows() {
 	[ "$(status | json "all(b['takes_flows'] for p in s['pools'] for b in p['backends'] if b['state'] == 'up')")" = True ]
 }
 
+running() { status | json "s['controller']['running']"; }
+attached() { ip -n "$tag-balancer" link show dev eth0 | grep xdp; }
+metrics() { on balancer curl -s -f http://127.0.0.1:9564/metrics; }
+
 # Verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line.
 bad_verdicts() {
 	stats | json "'\n'.join(f'{name} {count}' for name, count in s['verdicts'].items() if count and
@@ -111,7 +117,7 @@ no_bad_verdicts() { equal "" "$(bad_verdicts)"; }
 
 # fetch COUNT URL [OPTIONS OF curl]: requests, each over a connection of its own; prints "STATUS BACKEND" for each.
 fetch() {
-	on client curl -s -Z --parallel-immediate --parallel-max 16 -H 'Connection: close' --connect-timeout 5 --max-time 20 \
+	on client curl -s --no-progress-meter -Z --parallel-immediate --parallel-max 16 -H 'Connection: close' --connect-timeout 5 --max-time 20 \
 		-o /dev/null -w '%{http_code} %header{x-backend}\n' "${@:3}" "$2?[1-$1]" || true
 }
 
@@ -137,7 +143,7 @@ sum_of() { sha256sum < "$1" | cut -d ' ' -f 1; }
 # download URL OF A FILE IN $tmp/files [OPTIONS OF curl]: arrives whole.
 download() {
 	local got=$tmp/download-$BASHPID
-	on client curl -s --max-time 60 -o "$got" "${@:2}" "$1"
+	on client curl -s --connect-timeout 5 --max-time 60 -o "$got" "${@:2}" "$1"
 	equal "$(sum_of "$tmp/files/${1##*/}")" "$(sum_of "$got")"
 	rm "$got"
 }
@@ -145,7 +151,7 @@ download() {
 # upload FILE URL OF A DIRECTORY: arrives whole at a backend.
 upload() {
 	local name=upload-$BASHPID got
-	on client curl -s -f --max-time 60 -o /dev/null -T "$1" "$2$name"
+	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name"
 	got=$(echo "$tmp"/*/upload/"$name")
 	equal "$(sum_of "$1")" "$(sum_of "$got")"
 	rm "$got"

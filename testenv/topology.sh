@@ -34,6 +34,7 @@ spawn() {
 	shift 2
 	setsid nsenter --net="/run/netns/$tag-$host" "$@" > "$log" 2>&1 < /dev/null &
 	spawned=$!
+	disown
 }
 
 # The link's number. Backend bN has 10 + N.

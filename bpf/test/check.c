@@ -68,7 +68,8 @@ static bool same_traffic(struct check *c, const char *what, const struct tr_traf
 
 		if (memcmp(e, r, sizeof(*e)))
 			return differ(c, "%s %u counts %lld packets, %lld bytes, %lld new, expected %lld, %lld, %lld",
-				      what, i, r->packets, r->bytes, r->new_flows, e->packets, e->bytes, e->new_flows);
+				      what, i, r->packets, r->bytes, r->new_flows, e->packets, e->bytes,
+				      e->new_flows);
 	}
 	return true;
 }
@@ -76,7 +77,8 @@ static bool same_traffic(struct check *c, const char *what, const struct tr_traf
 static bool same(struct check *c, const struct counted *counted, const struct world *world)
 {
 	if (c->verdict != c->answer.verdict)
-		return differ(c, "verdict %s, expected %s", verdict_name(c->verdict), verdict_name(c->answer.verdict));
+		return differ(c, "verdict %s, expected %s", verdict_name(c->verdict),
+			      verdict_name(c->answer.verdict));
 	if (c->observed.action != verdict_action(c->verdict))
 		return differ(c, "%s: XDP action %u, expected %u", verdict_name(c->verdict), c->observed.action,
 			      verdict_action(c->verdict));
@@ -86,7 +88,7 @@ static bool same(struct check *c, const struct counted *counted, const struct wo
 	       same_traffic(c, "backend", counted->backends, world->limits.backends, c->answer.backend);
 }
 
-/* Which word of the ring the flow's bucket is, the reference cannot tell: any one that explains what was seen will do. */
+/* Which word of the ring the flow's bucket is, the reference cannot tell: any that explains what was seen will do. */
 static bool same_as_some_word(struct check *c, const struct counted *counted, const struct world *world,
 			      const __u8 *frame, size_t len)
 {
@@ -109,7 +111,8 @@ static bool same_as_some_word(struct check *c, const struct counted *counted, co
 	return false;
 }
 
-bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len, struct check *ret)
+bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len,
+		 struct check *ret)
 {
 	const struct counted *counted;
 
@@ -124,8 +127,8 @@ bool check_frame(struct harness *harness, const struct world *world, const __u8 
 	return same(ret, counted, world);
 }
 
-void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet, enum tr_verdict verdict,
-		  struct check *ret)
+void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet,
+		  enum tr_verdict verdict, struct check *ret)
 {
 	bool agree = check_frame(harness, world, packet->data, packet->len, ret);
 

@@ -18,11 +18,12 @@ struct check {
 };
 
 /* True when they agree. The harness holds the world already. */
-bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len, struct check *ret);
+bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len,
+		 struct check *ret);
 
 /* Fails the running test unless they agree, and on this verdict. */
-void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet, enum tr_verdict verdict,
-		  struct check *ret);
+void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet,
+		  enum tr_verdict verdict, struct check *ret);
 void assert_shape(struct harness *harness, const struct world *world, const struct packet_shape *shape,
 		  enum tr_verdict verdict, struct check *ret);
 

@@ -7,25 +7,27 @@
 
 #include "util.h"
 
+#define VIPS 8
+#define BACKENDS 10
 #define PICK(rng, array) ((array)[rng_below(rng, ARRAY_SIZE(array))])
 
 /* Few addresses and ports, so that worlds, packets and cached answers meet. */
 static const struct tr_addr universe[] = {
 	ADDR4(192, 0, 2, 1), ADDR4(192, 0, 2, 2), ADDR4(192, 0, 2, 3), ADDR4(192, 0, 2, 130), ADDR4(192, 0, 3, 1),
-	ADDR4(198, 51, 100, 1), ADDR4(198, 51, 100, 64), ADDR4(203, 0, 113, 255), ADDR4(0, 0, 0, 0), ADDR4(1, 2, 192, 0),
-	ADDR6(0x20010db8, 0, 0, 1), ADDR6(0x20010db8, 0, 0, 2), ADDR6(0x20010db8, 0, 1, 1), ADDR6(0x20010db8, 1, 0, 1),
+	ADDR4(198, 51, 100, 1), ADDR4(198, 51, 100, 64), ADDR4(203, 0, 113, 255), ADDR4(0, 0, 0, 0),
+	ADDR4(1, 2, 192, 0),
+	ADDR6(0x20010db8, 0, 0, 1), ADDR6(0x20010db8, 0, 0, 2), ADDR6(0x20010db8, 0, 1, 1),
+	ADDR6(0x20010db8, 1, 0, 1),
 	ADDR6(0x20010db9, 0, 0, 1), ADDR6(0x20010db8, 0, 0, 0xc0000201), ADDR6(0, 0, 0, 1),
 	ADDR6(0xfe800000, 0, 0xffff, 0xc0000201),
 };
-#define VIPS 8
-#define BACKENDS 10
+static const __u16 ports[] = { 0, 1, 53, 80, 81, 443, 0x5000, 0x3500, 8080, 65535 };
+static const __u32 masks[] = { 0, 0xff, 0xffff, 0xfffff };
+
 const struct world_limits world_random = {
 	.addresses = ARRAY_SIZE(universe), .prefixes = ARRAY_SIZE(universe), .services = 1024, .vips = VIPS + 1,
 	.words = VIPS * 2 * (31 + 1) + 1, .backends = BACKENDS + 1,
 };
-
-static const __u16 ports[] = { 0, 1, 53, 80, 81, 443, 0x5000, 0x3500, 8080, 65535 };
-static const __u32 masks[] = { 0, 0xff, 0xffff, 0xfffff };
 
 struct rng rng_new(__u64 seed)
 {
@@ -133,7 +135,8 @@ static void add_random_prefix(struct rng *rng, struct world *world, const struct
 	__u32 i;
 
 	for (i = 0; i < world->n_prefixes; i++)
-		if (world->prefixes[i].prefix.len == len && !memcmp(&world->prefixes[i].prefix.addr, &net, sizeof(net)))
+		if (world->prefixes[i].prefix.len == len &&
+		    !memcmp(&world->prefixes[i].prefix.addr, &net, sizeof(net)))
 			return;
 	add_services(rng, world, world_add_prefix(world, net, len));
 }
@@ -260,7 +263,8 @@ static void remove_or_insert(struct rng *rng, struct packet *p)
 static void mutate(struct rng *rng, struct packet *p)
 {
 	/* From the frame's front: lengths and protocols of IPv4, IPv6, TCP and UDP behind either. */
-	static const __u8 fields16[] = { 12, 16, 20, 18, 38, 58, 36, 56 }, fields8[] = { 14, 15, 20, 23, 46, 66, 67, 47 };
+	static const __u8 fields16[] = { 12, 16, 20, 18, 38, 58, 36, 56 };
+	static const __u8 fields8[] = { 14, 15, 20, 23, 46, 66, 67, 47 };
 	size_t headers = p->len < 80 ? p->len : 80;
 
 	switch (rng_below(rng, 7)) {

@@ -21,7 +21,7 @@
 #define TAGS_MAX 3
 
 #define ADDR4(a, b, c, d) \
-	{ { 0, 0, __constant_htonl(0xffff), __constant_htonl((a) << 24 | (b) << 16 | (c) << 8 | (d)) } }
+	{ { 0, 0, __constant_htonl(0xffff), __constant_htonl((__u32)(a) << 24 | (b) << 16 | (c) << 8 | (d)) } }
 #define ADDR6(a, b, c, d) \
 	{ { __constant_htonl(a), __constant_htonl(b), __constant_htonl(c), __constant_htonl(d) } }
 

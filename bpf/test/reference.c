@@ -84,6 +84,8 @@ static enum tr_verdict parse_address(struct parse *p)
 		memcpy(&dst.w[3], p->frame + p->ip + 16, 4);
 	else
 		memcpy(&dst, p->frame + p->ip + 24, 16);
+	if (!p->v4 && addr_v4(&dst))
+		return TR_V_NOT_VIP;	/* a mapped address on the wire is no IPv4 VIP */
 	p->at = find_address(p->world, &dst);
 	if (!p->at)
 		return TR_V_NOT_VIP;
@@ -251,7 +253,8 @@ static void encapsulate(struct answer *a, const struct tr_backend *b, const __u8
 	a->len = ETH_LEN + outer_len + len - a->ip_offset;
 }
 
-void reference_forward(const struct world *world, const __u8 *frame, size_t len, __u32 backend, struct answer *answer)
+void reference_forward(const struct world *world, const __u8 *frame, size_t len, __u32 backend,
+		       struct answer *answer)
 {
 	__u64 new_flows = answer->traffic.new_flows;
 	const struct tr_backend *b;

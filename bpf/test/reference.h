@@ -31,7 +31,8 @@ struct answer {
 void reference_route(const struct world *world, const __u8 *frame, size_t len, struct answer *ret);
 
 /* Goes on from reference_route() with `backend` as the bucket's current. Entropy bits are 0 in the answer. */
-void reference_forward(const struct world *world, const __u8 *frame, size_t len, __u32 backend, struct answer *answer);
+void reference_forward(const struct world *world, const __u8 *frame, size_t len, __u32 backend,
+		       struct answer *answer);
 
 /*
  * Copies from a real answer the bits that are free (outer source under the mask, flow label), so that the rest can

@@ -191,8 +191,8 @@ static void add_udp_len(struct cases *cases, const struct packet_shape *base, co
 {
 	static const struct length_lie lies[] = {
 		{ 0, 0, TR_V_BAD_L4 }, { 1, 0, TR_V_BAD_L4 }, { 7, 0, TR_V_BAD_L4 }, { 8, 0, TR_V_FORWARDED },
-		{ 9, 0, TR_V_FORWARDED }, { 19, 0, TR_V_FORWARDED }, { 20, 0, TR_V_FORWARDED }, { 21, 0, TR_V_BAD_L4 },
-		{ 0x1400, 0, TR_V_BAD_L4 }, { 65535, 0, TR_V_BAD_L4 },
+		{ 9, 0, TR_V_FORWARDED }, { 19, 0, TR_V_FORWARDED }, { 20, 0, TR_V_FORWARDED },
+		{ 21, 0, TR_V_BAD_L4 }, { 0x1400, 0, TR_V_BAD_L4 }, { 65535, 0, TR_V_BAD_L4 },
 		{ 20, 30, TR_V_FORWARDED }, { 21, 30, TR_V_BAD_L4 }, { 50, 30, TR_V_BAD_L4 }, { 7, 30, TR_V_BAD_L4 },
 	};
 	struct packet_shape shape = *base;
@@ -302,8 +302,8 @@ static void add_protocols(struct cases *cases)
 
 	for (protocol = 0; protocol < 256; protocol++) {
 		shape4.proto = shape6.proto = protocol;
-		cases_add(cases, &shape4, protocol_verdict4(protocol), "IPv4 protocol %u, nothing behind", protocol);
-		cases_add(cases, &shape6, protocol_verdict6(protocol), "IPv6 next header %u, nothing behind", protocol);
+		cases_add(cases, &shape4, protocol_verdict4(protocol), "IPv4 protocol %u", protocol);
+		cases_add(cases, &shape6, protocol_verdict6(protocol), "IPv6 next header %u", protocol);
 	}
 }
 

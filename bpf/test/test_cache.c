@@ -285,13 +285,16 @@ static void test_change_seen_by_every_cpu(struct scene *scene)
 static void add_all(struct cases *cases, __u32 size)
 {
 	cases_use(cases, vips_world(), size)->before = forget_addresses;
-	cases_add_function(cases, test_address_added_and_removed, 4, "IPv4 address added and removed, %u lines", size);
-	cases_add_function(cases, test_address_added_and_removed, 6, "IPv6 address added and removed, %u lines", size);
+	cases_add_function(cases, test_address_added_and_removed, 4, "IPv4 address added and removed, %u lines",
+			   size);
+	cases_add_function(cases, test_address_added_and_removed, 6, "IPv6 address added and removed, %u lines",
+			   size);
 	cases_add_function(cases, test_service_added_moved_removed, IPPROTO_TCP,
 			   "TCP service added, moved, removed, %u lines", size);
 	cases_add_function(cases, test_service_added_moved_removed, IPPROTO_UDP,
 			   "UDP service added, moved, removed, %u lines", size);
-	cases_add_function(cases, test_all_ports_and_exact_switch, 0, "all ports and exact port switch, %u lines", size);
+	cases_add_function(cases, test_all_ports_and_exact_switch, 0, "all ports and exact port switch, %u lines",
+			   size);
 	cases_add_function(cases, test_prefixes_added_and_removed, 0, "prefixes added and removed, %u lines", size);
 	cases_add_function(cases, test_ring_moved, 0, "a VIP's ring moves, %u lines", size);
 	cases_add_function(cases, test_neighbours_are_not_the_vip, 4, "IPv4 addresses one bit apart, %u lines", size);

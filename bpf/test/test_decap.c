@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The decapsulator's programs, one packet at a time through BPF_PROG_TEST_RUN. Every run asserts the output bytes, the
- * program's answer, and that exactly one verdict, the expected one, was counted.
+ * The decapsulator's programs, one packet at a time through BPF_PROG_TEST_RUN. Every run asserts the output bytes,
+ * the program's answer, and that exactly one verdict, the expected one, was counted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -435,7 +435,8 @@ static void edit_outer_options_not_us(struct frame *f)
 #define TC_ONLY .only = { [TC] = true }
 /* Inner and outer ECN, and what RFC 6040 figure 4 makes of them; 0xb8 is a DSCP that has to stay. */
 #define ECN(in_, out_, becomes_) \
-	{ "ecn inner " #in_ " outer " #out_, .outer_tos = out_, .inner_tos = 0xb8 | in_, .becomes = 0xb8 | becomes_, OPENED }
+	{ "ecn inner " #in_ " outer " #out_, .outer_tos = out_, .inner_tos = 0xb8 | in_,  \
+	  .becomes = 0xb8 | becomes_, OPENED }
 
 static const struct tcase cases[] = {
 	{ "opened", OPENED },

@@ -88,8 +88,8 @@ static void add_entropy(struct cases *cases)
 	static const struct {
 		__u32 saddr4, mask4, mask6;
 	} masks[] = {
-		{ 0xac100000, 0xffff, 0xffffffff }, { 0xac100000, 0xfffff, 0xffff }, { 0x0a000000, 0xffffff, 0xffffff },
-		{ 0xc0a83700, 0xff, 0xff },
+		{ 0xac100000, 0xffff, 0xffffffff }, { 0xac100000, 0xfffff, 0xffff },
+		{ 0x0a000000, 0xffffff, 0xffffff }, { 0xc0a83700, 0xff, 0xff },
 	};
 	size_t i, k, mix;
 
@@ -108,8 +108,8 @@ static void add_entropy(struct cases *cases)
 
 			cases_add_function(cases, test_entropy_of_a_flow, mix, "%s, mask 0x%x, one flow's entropy",
 					   mixes[mix].name, mask);
-			cases_add_function(cases, test_entropy_of_many_flows, mix, "%s, mask 0x%x, entropy of 1,024 flows",
-					   mixes[mix].name, mask);
+			cases_add_function(cases, test_entropy_of_many_flows, mix,
+					   "%s, mask 0x%x, entropy of 1,024 flows", mixes[mix].name, mask);
 		}
 	}
 }

@@ -48,7 +48,8 @@ static const struct entry_case link_cases[] = {
 	  .tags = 1 }, TR_V_VLAN },
 	{ "tag, ICMP", { TO4, .proto = IPPROTO_ICMP, .tags = 1 }, TR_V_VLAN },
 	{ "tag, fragment", { TO4, .proto = IPPROTO_TCP, .frag = 0x2000, .tags = 1 }, TR_V_VLAN },
-	{ "tag, extension header", { TO6, .proto = IPPROTO_TCP, .ext_count = 1, .ext = { 60 }, .tags = 2 }, TR_V_VLAN },
+	{ "tag, extension header", { TO6, .proto = IPPROTO_TCP, .ext_count = 1, .ext = { 60 }, .tags = 2 },
+	  TR_V_VLAN },
 	{ "tag, version 9", { TO4, .proto = IPPROTO_TCP, .version = LIE(9), .tags = 1 }, TR_V_VLAN },
 	{ "tag, ihl 15", { TO4, .proto = IPPROTO_TCP, .ihl = LIE(15), .tags = 1 }, TR_V_VLAN },
 	{ "tag, length lies", { TO6, .proto = IPPROTO_TCP, .ip_len = LIE(9999), .tags = 1 }, TR_V_VLAN },
@@ -157,24 +158,14 @@ static void add_link(struct cases *cases)
  * and the most specific address alone decides. VIP n's backend is n.
  */
 #define CHOICE_VIPS 16
-static struct world *choice_world(void)
+
+static void add_choices4(struct world *w)
 {
 	static const struct tr_addr ten8 = ADDR4(10, 0, 0, 0), net24 = ADDR4(198, 51, 100, 0),
 		net25 = ADDR4(198, 51, 100, 128), host32 = ADDR4(198, 51, 100, 200), exact = ADDR4(198, 51, 100, 10),
 		all = ADDR4(198, 51, 100, 20), bare = ADDR4(198, 51, 100, 30), hidden = ADDR4(198, 51, 100, 40);
-	static const struct tr_addr exact6 = ADDR6(0x20010db8, 0x10000, 0, 0x10), net48 = ADDR6(0x20010db8, 0x10000, 0, 0),
-		net61 = ADDR6(0x20010db8, 0x10008, 0, 0), net127 = ADDR6(0x20010db8, 0x10008, 0, 0xfe);
-	struct world *w = world_new(&world_small);
-	struct tr_addr backend = ADDR4(10, 9, 0, 0);
-	struct tr_vip_address *at;
-	__u32 i;
+	struct tr_vip_address *at = world_add_address(w, exact);
 
-	for (i = 1; i <= CHOICE_VIPS; i++) {
-		backend.w[3] = htonl(0x0a090000 + i);
-		world_add_backend(w, backend, STANDARD_MTU);
-		world_add_vip(w, 7, i, i);
-	}
-	at = world_add_address(w, exact);
 	world_add_service(w, at, TR_TCP, 80, 1);
 	world_add_service(w, at, TR_UDP, 80, 2);
 	at->all_ports[TR_TCP] = 3;
@@ -192,12 +183,36 @@ static struct world *choice_world(void)
 	world_add_prefix(w, net25, 121)->all_ports[TR_TCP] = 9;
 	world_add_prefix(w, host32, 128)->all_ports[TR_TCP] = 10;
 	world_add_prefix(w, ten8, 104)->all_ports[TR_TCP] = 11;
-	world_add_service(w, world_add_address(w, exact6), TR_TCP, 80, 12);
+}
+
+static void add_choices6(struct world *w)
+{
+	static const struct tr_addr exact = ADDR6(0x20010db8, 0x10000, 0, 0x10),
+		net48 = ADDR6(0x20010db8, 0x10000, 0, 0), net61 = ADDR6(0x20010db8, 0x10008, 0, 0),
+		net127 = ADDR6(0x20010db8, 0x10008, 0, 0xfe);
+	struct tr_vip_address *at;
+
+	world_add_service(w, world_add_address(w, exact), TR_TCP, 80, 12);
 	at = world_add_prefix(w, net48, 48);
 	at->all_ports[TR_TCP] = 13;
 	world_add_service(w, at, TR_TCP, 443, 14);
 	world_add_prefix(w, net61, 61)->all_ports[TR_TCP] = 15;
 	world_add_prefix(w, net127, 127)->all_ports[TR_UDP] = 16;
+}
+
+static struct world *choice_world(void)
+{
+	struct world *w = world_new(&world_small);
+	struct tr_addr backend = ADDR4(10, 9, 0, 0);
+	__u32 i;
+
+	for (i = 1; i <= CHOICE_VIPS; i++) {
+		backend.w[3] = htonl(0x0a090000 + i);
+		world_add_backend(w, backend, STANDARD_MTU);
+		world_add_vip(w, 7, i, i);
+	}
+	add_choices4(w);
+	add_choices6(w);
 	return w;
 }
 
@@ -276,6 +291,24 @@ static void add_choices(struct cases *cases)
 	}
 }
 
+/* The keys of IPv4 addresses are mapped IPv6 addresses: one that comes as such must not find them. */
+static void add_mapped(struct cases *cases)
+{
+	static const struct tr_addr addresses[] = { ADDR4(192, 0, 2, 10), ADDR4(198, 51, 100, 9) };
+	struct packet_shape shape = { TO6, .proto = IPPROTO_TCP };
+	struct packet packet;
+
+	cases_use(cases, choice_world(), 64);
+	for (int tags = 0; tags < 2; tags++) {
+		shape.tags = tags;
+		for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+			packet_build(&packet, &shape);
+			memcpy(packet.data + shape_ip_offset(&shape) + 24, &addresses[i], 16);
+			cases_add_raw(cases, &packet, TR_V_NOT_VIP, tags ? "mapped VIP in IPv6, tagged" : "mapped VIP in IPv6");
+		}
+	}
+}
+
 /* The trie is full as before, but the settings say that it is empty. */
 static void add_choices_without_prefixes(struct cases *cases)
 {
@@ -304,7 +337,8 @@ static const struct packet_shape whole[TR_L4_COUNT][2] = {
 static void add_missing(struct cases *cases, enum tr_l4 missing)
 {
 	static const char *const names[TR_L4_COUNT] = { "TCP", "UDP" };
-	struct packet_shape unused = { SRC4, .dst = ADDR4(192, 0, 2, 10), .dport = PORT_UNUSED, .proto = IPPROTO_TCP };
+	struct packet_shape unused = { SRC4, .dst = ADDR4(192, 0, 2, 10), .dport = PORT_UNUSED,
+				       .proto = IPPROTO_TCP };
 	struct world *world = world_standard();
 	int l4, family;
 
@@ -324,6 +358,7 @@ int main(void)
 
 	add_link(cases);
 	add_choices(cases);
+	add_mapped(cases);
 	add_choices_without_prefixes(cases);
 	add_missing(cases, TR_TCP);
 	add_missing(cases, TR_UDP);

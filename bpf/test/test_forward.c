@@ -177,6 +177,7 @@ static void add_sizes(struct cases *cases)
 static void add_no_backend(struct cases *cases)
 {
 	static const __u16 ports[] = { PORT_NO_WORD, PORT_NO_ENCAP };
+	static const char *const whys[] = { "empty ring", "backend without header" };
 	struct packet_shape shape;
 	struct world *world;
 	size_t i, mix;
@@ -185,9 +186,9 @@ static void add_no_backend(struct cases *cases)
 		for (i = 0; i < ARRAY_SIZE(ports); i++) {
 			shape = mix_shape(mix, IPPROTO_TCP);
 			shape.dport = ports[i];
-			cases_add(cases, &shape, TR_V_NO_BACKEND, "TCP/%s", i ? "backend without header" : "empty ring");
+			cases_add(cases, &shape, TR_V_NO_BACKEND, "TCP, %s", whys[i]);
 			shape.proto = IPPROTO_UDP;
-			cases_add(cases, &shape, TR_V_NO_BACKEND, "UDP/%s", i ? "backend without header" : "empty ring");
+			cases_add(cases, &shape, TR_V_NO_BACKEND, "UDP, %s", whys[i]);
 		}
 	/* A word may name a number that the map does not have: that is a bug, and says so. */
 	world = world_standard();

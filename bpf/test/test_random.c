@@ -16,7 +16,7 @@
 #include "check.h"
 #include "mutate.h"
 
-#define PACKETS_DEFAULT 400000
+#define PACKETS_DEFAULT 320000
 #define SEED_DEFAULT 1
 #define RUNS 20
 #define WORLD_PACKETS 2000	/* until another world */
@@ -123,7 +123,8 @@ int main(void)
 		cases_add_function(cases, test_random_packets, i, "random packets, run %ld of seed %llu", i, seed);
 	for (i = 0; i < TR_V_COUNT; i++)
 		if (i != TR_V_NO_HEADROOM && i != TR_V_INTERNAL)
-			cases_add_function(cases, test_verdict_reached, i, "random packets reach %s", verdict_name(i));
+			cases_add_function(cases, test_verdict_reached, i, "random packets reach %s",
+					   verdict_name(i));
 	failed = cases_run(cases, "random");
 	cases_free(cases);
 	return failed != 0;

@@ -227,6 +227,8 @@ static const struct refused {
 	  "  - name: www\n    addresses: [192.0.2.3]\n    services: [80/tcp]\n    pool: web\n"),
 	  "14: vips[2].name: www is vips[0]'s name too (line 6); names differ" },
 	{ "instance starts with a dot", "instance: .hidden\n" REST, "1: instance: .hidden; " NAME_RULE },
+	{ "instance with a dot", "instance: a.b\n" REST, "1: instance: a.b; an instance's name has no dot, since the BPF file "
+	  "system takes none in a directory's name" },
 	{ "instance with a slash", "instance: a/b\n" REST, "1: instance: a/b; " NAME_RULE },
 	{ "instance empty", "instance: \"\"\n" REST, "1: instance: \"\"; " NAME_RULE },
 	{ "instance nothing", "instance:\n" REST, "1: instance: nothing; a single value is expected" },

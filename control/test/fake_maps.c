@@ -123,7 +123,6 @@ static int apply_backend(struct fake_maps *maps, const struct step *step)
 	return 0;
 }
 
-/* A deletion's step is zeroed but for its kind and number, and so writes what deletes. */
 static int apply_vip(struct fake_maps *maps, const struct step *step)
 {
 	static const struct tr_vip_info no_info;

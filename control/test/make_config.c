@@ -147,7 +147,9 @@ bool naive_contains(const struct tr_prefix *prefix, const struct tr_addr *addres
 {
 	const uint8_t *a = (const uint8_t *)&prefix->addr, *b = (const uint8_t *)address;
 
-	for (uint32_t bit = 0; bit < prefix->len; bit++)
+	if (memcmp(a, b, prefix->len / 8))
+		return false;
+	for (uint32_t bit = prefix->len / 8 * 8; bit < prefix->len; bit++)
 		if ((a[bit / 8] ^ b[bit / 8]) & 0x80 >> bit % 8)
 			return false;
 	return true;

@@ -20,7 +20,6 @@ struct tr_prefix make_prefix(const char *text);
 
 /* Index into config.vips + 1 of the VIP that serves; 0: none. */
 uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port);
-/* Bit by bit. */
 bool naive_contains(const struct tr_prefix *prefix, const struct tr_addr *address);
 
 #endif

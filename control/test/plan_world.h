@@ -22,12 +22,15 @@ struct plan_world {
 	} hops[HOPS_MAX];
 	size_t n_hops;
 	struct nexthop answer;		/* the last one given out */
+	char context[64];		/* goes in front of every failure's message */
 };
 
 struct plan_world *plan_world_new(const struct config_limits *limits);
 void plan_world_free(struct plan_world *world);
 
-/* Valid until the next call; may be changed for good. */
+/* As desired.nexthop; arg: the world. */
+const struct nexthop *plan_world_ask(const struct tr_addr *address, void *arg);
+/* May be changed for good. */
 struct nexthop *plan_world_hop(struct plan_world *world, const struct tr_addr *address);
 void plan_world_set_hop(struct plan_world *world, const char *address, enum tr_nexthop_state state);
 void plan_world_forget_hop(struct plan_world *world, const char *address);
@@ -44,6 +47,9 @@ void plan_world_apply(struct plan_world *world, const struct plan *plan);
 struct plan *plan_world_change(struct plan_world *world, const struct config *config);
 /* After a plan was applied as a whole. */
 void plan_world_check(struct plan_world *world, const struct config *config);
+
+/* All that the maps hold, by names in place of numbers, but for what history alone explains. The caller frees it. */
+char *plan_dump(const struct fake_maps *maps);
 
 const char *step_kind_name(enum step_kind kind);
 /* Of all steps, repeated ones counted: "backend*3 ring vip flush pool". The caller frees it. */

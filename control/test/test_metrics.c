@@ -22,7 +22,9 @@
 #define PROMTOOL "build/unpacked/prometheus/usr/bin/promtool"
 #define WAIT_MS 3000
 
-static const struct snapshot_pool pool = { 1, { .name = "a \"b\"\\c\nd", .ring_changes = 2, .words_changed = 251 } };
+static const struct snapshot_pool pool = {
+	.info = { .name = "a \"b\"\\c\nd", .ring_changes = 2, .words_changed = 251 },
+};
 
 static char *render(const struct snapshot *s)
 {

@@ -12,7 +12,7 @@
 #include "report.h"
 #include "util.h"
 
-static const struct snapshot_pool pools[] = { { 1, { .name = "one" } }, { 2, { .name = "two" } } };
+static const struct snapshot_pool pools[] = { { .info.name = "one" }, { .info.name = "two" } };
 
 static struct snapshot_backend backend(int pool, uint32_t weight, uint32_t buckets, uint64_t new_flows)
 {
@@ -23,20 +23,19 @@ static struct snapshot_backend backend(int pool, uint32_t weight, uint32_t bucke
 	};
 }
 
-/* Against those that take flows now, and only in the same pool. */
 static void test_shares(void **state)
 {
-	struct snapshot_backend backends[] = { backend(0, 100, 50, 30), backend(0, 300, 150, 10), backend(0, 100, 0, 0),
-					       backend(1, 7, 13, 0) };
-	struct snapshot s = { .backends = backends, .n_backends = 4 };
+	struct snapshot_pool busy = { .weight = 400, .new_flows = 40 }, idle = { .weight = 0 };
+	struct snapshot_backend b = backend(0, 100, 50, 30), none = backend(0, 100, 0, 10);
 
-	assert_true(report_share_of_weight(&s, &backends[0]) == 0.25);
-	assert_true(report_share_of_weight(&s, &backends[1]) == 0.75);
-	assert_true(report_share_of_weight(&s, &backends[2]) == 0);
-	assert_true(report_share_of_weight(&s, &backends[3]) == 1);
-	assert_true(report_share_of_flows(&s, &backends[0]) == 0.75);
-	assert_true(report_share_of_flows(&s, &backends[2]) == 0);
-	assert_true(report_share_of_flows(&s, &backends[3]) == 0);
+	b.pool = none.pool = &busy;
+	assert_true(report_share_of_weight(&b) == 0.25);
+	assert_true(report_share_of_flows(&b) == 0.75);
+	assert_true(report_share_of_weight(&none) == 0);
+	assert_true(report_share_of_flows(&none) == 0.25);
+	b.pool = &idle;
+	assert_true(report_share_of_weight(&b) == 0);
+	assert_true(report_share_of_flows(&b) == 0);
 }
 
 static void assert_why(struct snapshot_backend b, enum tr_backend_state s, enum tr_nexthop_state nexthop,
@@ -74,9 +73,9 @@ static void assert_service(enum tr_l4 l4, uint16_t port, const char *text)
 
 static void test_services(void **state)
 {
-	assert_service(TR_TCP, 80, "tcp/80");
+	assert_service(TR_TCP, 80, "80/tcp");
 	assert_service(TR_UDP, 65535, "udp/65535");
-	assert_service(TR_TCP, 0, "tcp/all");
+	assert_service(TR_TCP, 0, "all/tcp");
 }
 
 static void assert_json(json_t *json, const char *expected)

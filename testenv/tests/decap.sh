@@ -69,7 +69,10 @@ said() {
 verdict() { decap --status | awk -v name="$1" '$1 == name { print $2 }'; }
 
 # json EXPRESSION: of what --status --json prints.
-json() { decap --status --json | python3 -c 'import json, sys; s = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
+json() {
+	decap --status --json |
+		python3 -c 'import json, sys; s = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
+}
 
 xdp_attached() { on_backend ip link show dev "$dev" | grep -q prog/xdp; }
 
@@ -158,8 +161,8 @@ encapsulate() {
 	on_client tc filter replace dev "$dev" egress protocol all prio 1 handle 1 bpf da pinned "$pins/encap_$1"
 }
 
-# transfer VIP [LEAST [MOST]]: 20 datagrams and an upload arrive whole, in between LEAST and MOST packets decapsulated, and
-# none met a verdict that real traffic must not meet.
+# transfer VIP [LEAST [MOST]]: 20 datagrams and an upload arrive whole, in between LEAST and MOST packets
+# decapsulated, and none met a verdict that real traffic must not meet.
 transfer() {
 	local before after
 	before=$(verdict decapsulated)
@@ -170,7 +173,8 @@ transfer() {
 	cat "$tmp/status"
 	[ $((after - before)) -ge "${2:-20}" ]
 	[ $((after - before)) -le "${3:-100000}" ]
-	awk '/^(strip_failed|bad_outer|bad_inner|truncated|ecn_lost) / { sum += $2 } END { exit sum != 0 }' "$tmp/status"
+	awk '/^(strip_failed|bad_outer|bad_inner|truncated|ecn_lost) / { sum += $2 } END { exit sum != 0 }' \
+		"$tmp/status"
 }
 
 test_traffic() {
@@ -197,7 +201,8 @@ churn() {
 	pinger=$!
 	for _ in $(seq 10); do
 		decap "${vips[@]}" 192.0.2.0/24 --source 172.16.0.0/12 172.16.1.0/24 > "$tmp/out"
-		decap --vip $vip4 198.51.100.0/24 --source 172.16.1.0/24 0.0.0.0/0 --address 10.0.0.2 10.0.0.9 > "$tmp/out"
+		decap --vip $vip4 198.51.100.0/24 --source 172.16.1.0/24 0.0.0.0/0 --address 10.0.0.2 10.0.0.9 \
+			> "$tmp/out"
 		decap "${vips[@]}" > "$tmp/out"
 	done
 	wait "$pinger" || true
@@ -327,11 +332,19 @@ json_says_the_same() {
 		"('xdp', ['203.0.113.0/24', '2001:db8:f::/48'], 0)" ]
 }
 
+# The client's device has the same name, and so the same default pins.
+namesake_refused() {
+	run_quiet on_client "$tailrace" decap "$dev" --vip 192.0.2.0/24 && return 1
+	said "another device" "--pin DIR"
+	[ "$(json 's["vips"]')" = "['203.0.113.0/24', '2001:db8:f::/48']" ]
+}
+
 test_link_life() {
 	decap "${vips[@]}" --mode xdp > "$tmp/out"
 	run_quiet decap --status
 	ok "status: table" said "mode xdp, by bpf_link" "^decapsulated  *0 " "203.0.113.0/24"
 	ok "status: JSON" json_says_the_same
+	ok "a device of that name elsewhere: refused, the lists stay" namesake_refused
 	ip -n "$backend" link del "$dev"
 	ok "the device is gone: detach cleans up" decap --detach
 	ok "the device is gone: no pins" refuses test -e "$decap_pins"
@@ -339,6 +352,8 @@ test_link_life() {
 }
 
 make_network
+run_quiet ip netns exec "$backend" "$tailrace" decap "$dev" "${vips[@]}" --load-only
+ok "pins that would vanish: warned" said "warning: /sys/fs/bpf is mounted in this mount namespace alone"
 on_client tc qdisc add dev "$dev" clsact
 on_backend tc qdisc add dev "$dev" clsact
 start_server

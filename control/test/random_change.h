@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Random configurations that follow one another in small changes, and next hops that come and go; from a seed alone. */
+#ifndef TAILRACE_TEST_RANDOM_CHANGE_H
+#define TAILRACE_TEST_RANDOM_CHANGE_H
+
+#include "plan_world.h"
+
+#define CHANGE_POOLS 4
+#define CHANGE_BACKENDS 10
+#define CHANGE_VIPS 5
+
+/* What a configuration is made from. Bits are indexes into the lists of random_change.c. */
+struct change_state {
+	uint32_t seed;
+	struct {
+		bool there;
+		uint8_t size;
+		uint32_t members, down;		/* bits */
+		uint32_t weights[CHANGE_BACKENDS];
+	} pools[CHANGE_POOLS];
+	struct {
+		bool there;
+		uint8_t pool;
+		uint32_t addresses, services;	/* bits */
+	} vips[CHANGE_VIPS];
+	uint8_t ttl;
+	bool other_source;
+};
+
+extern const uint16_t change_ports[];
+extern const size_t change_n_ports;
+
+/* All that VIPs may have, and neighbours of it. Returns how many. */
+size_t change_addresses(struct tr_addr *ret, size_t max);
+
+uint32_t random_below(uint32_t *seed, uint32_t n);
+unsigned long number_from_env(const char *name, unsigned long otherwise);
+void random_start(struct change_state *state, uint32_t seed);
+/* One to three things change, seldom everything; next hops too. */
+void random_change(struct change_state *state, struct plan_world *world);
+struct config *change_config(const struct change_state *state);
+
+#endif

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Plans under random changes of configurations and next hops, one step at a time, with packets that watch; some broken
+ * off in the middle, as by a crash, and planned anew. SEED and ROUNDS (sequences, a seed each) in the environment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "addr.h"
+#include "random_change.h"
+#include "util.h"
+#include "watch.h"
+
+#define ROUNDS 60
+#define CHANGES 25		/* in a sequence */
+
+struct sequence {
+	struct change_state state;
+	struct plan_world *world;
+	struct watch *watch;
+	bool crashes, crashed;
+	/* By backend number: the pool that it was given out for. */
+	char (*owners)[TR_NAME_MAX];
+};
+
+__attribute__((format(printf, 2, 3)))
+static void violation(struct sequence *s, const char *fmt, ...)
+{
+	char what[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(what, sizeof(what), fmt, args);
+	va_end(args);
+	fail_msg("%s%s", s->world->context, what);
+}
+
+/* A pool's name as it will be: while the plan runs it may not be written yet. */
+static const char *pool_name(const struct sequence *s, const struct plan *plan, uint32_t number)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		if (plan->steps[i].kind == STEP_POOL && plan->steps[i].number == number)
+			return plan->steps[i].pool.name;
+	return s->world->maps->pools[number].name;
+}
+
+/* A number stays its backend's; a new owner comes after the grace, with a higher generation and fresh counters. */
+static void check_owner(struct sequence *s, const struct plan *plan, const struct step *step)
+{
+	const struct tr_backend_info *old = &s->world->maps->backend_info[step->number], *now = &step->backend_info;
+	const char *owner = pool_name(s, plan, now->pool);
+
+	if (step->fresh) {
+		if (now->generation != (uint16_t)(old->generation + 1))
+			violation(s, "number %u changes hands without a new generation", step->number);
+		if (old->state != TR_BACKEND_FREE &&
+		    (old->state != TR_BACKEND_RETIRED || s->world->now - old->retired_at < PLAN_GRACE_NS))
+			violation(s, "number %u changes hands too early", step->number);
+	} else {
+		if (now->generation != old->generation || addr_compare(&now->address, &old->address))
+			violation(s, "number %u changes hands unnoticed", step->number);
+		/* A pool whose ring was written and that then never got its name may become another's. */
+		if (!s->crashed && strcmp(s->owners[step->number], owner))
+			violation(s, "number %u goes from pool %s to %s unnoticed", step->number, s->owners[step->number], owner);
+	}
+	strcpy(s->owners[step->number], owner);
+}
+
+static void observe(struct sequence *s, const struct plan *plan, size_t i)
+{
+	if (!watch_observe(s->watch))
+		violation(s, "after step %zu of %zu, %s %u: %s", i, plan->n, step_kind_name(plan->steps[i].kind),
+			  plan->steps[i].number, s->watch->why);
+}
+
+static void apply_step(struct sequence *s, const struct plan *plan, size_t i)
+{
+	const struct step *step = &plan->steps[i];
+	int err;
+
+	if (step->kind == STEP_BACKEND)
+		check_owner(s, plan, step);
+	if (step->kind == STEP_RING) {
+		fake_maps_apply_ring(s->world->maps, step, random_below(&s->state.seed, 2 * step->ring.size));
+		observe(s, plan, i);
+	}
+	err = fake_maps_apply(s->world->maps, step);
+	if (err)
+		violation(s, "step %zu of %zu, %s %u: %s", i, plan->n, step_kind_name(step->kind), step->number, strerror(-err));
+	observe(s, plan, i);
+}
+
+/* Some steps of the plan, the last ring only in part. */
+static void break_off(struct sequence *s, const struct plan *plan)
+{
+	size_t stop = random_below(&s->state.seed, plan->n);
+
+	for (size_t i = 0; i < stop; i++)
+		apply_step(s, plan, i);
+	if (plan->steps[stop].kind == STEP_RING) {
+		fake_maps_apply_ring(s->world->maps, &plan->steps[stop],
+				     random_below(&s->state.seed, 2 * plan->steps[stop].ring.size));
+		observe(s, plan, stop);
+	}
+	s->crashed = true;
+}
+
+static bool wants_crash(struct sequence *s, const struct plan *plan)
+{
+	return s->crashes && plan->n && s->watch->n_targets < WATCH_TARGETS_MAX && !random_below(&s->state.seed, 3);
+}
+
+/* Towards this configuration, or, after a crash, towards the same or the one after it. */
+static void run_change(struct sequence *s)
+{
+	struct config *config = change_config(&s->state);
+	_cleanup_free_ char *message = NULL;
+	struct plan *plan;
+	bool broken;
+
+	if (plan_world_try(s->world, config, &plan, &message)) {
+		if (!strstr(message, "limits.backends"))
+			violation(s, "%s", message);
+		config_free(config);
+		return;
+	}
+	watch_begin(s->watch, config);
+	broken = wants_crash(s, plan);
+	if (broken)
+		break_off(s, plan);
+	for (size_t i = 0; i < plan->n && !broken; i++)
+		apply_step(s, plan, i);
+	plan_free(plan);
+	if (broken) {
+		if (random_below(&s->state.seed, 2))
+			random_change(&s->state, s->world);
+		run_change(s);
+		return;
+	}
+	if (!watch_end(s->watch))
+		violation(s, "at the end: %s", s->watch->why);
+	plan_world_check(s->world, config);
+}
+
+static void run_sequence(uint32_t seed, bool crashes)
+{
+	struct sequence s = { .crashes = crashes };
+	struct tr_addr addresses[32];
+	size_t n = change_addresses(addresses, ARRAY_SIZE(addresses));
+	struct config_limits limits;
+	struct config *config = make_config();
+
+	limits = config->limits;
+	limits.backends = 40;
+	config_free(config);
+	random_start(&s.state, seed);
+	s.world = plan_world_new(&limits);
+	s.watch = watch_new(s.world, addresses, n, change_ports, change_n_ports);
+	s.owners = calloc(limits.backends + 1, sizeof(*s.owners));
+	assert_non_null(s.owners);
+	watch_begin(s.watch, make_config());
+	for (int c = 0; c < CHANGES; c++) {
+		snprintf(s.world->context, sizeof(s.world->context), "SEED=%u ROUNDS=1, change %d: ", seed, c);
+		run_change(&s);
+		random_change(&s.state, s.world);
+	}
+	free(s.owners);
+	watch_free(s.watch);
+	plan_world_free(s.world);
+}
+
+static void run_sequences(bool crashes)
+{
+	unsigned long first = number_from_env("SEED", 1), rounds = number_from_env("ROUNDS", ROUNDS);
+
+	print_message("# SEED=%lu ROUNDS=%lu\n", first, rounds);
+	for (unsigned long seed = first; seed < first + rounds; seed++)
+		run_sequence(seed, crashes);
+}
+
+static void test_changes(void **state)
+{
+	run_sequences(false);
+}
+
+static void test_crashes(void **state)
+{
+	run_sequences(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_crashes),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("plan under random changes", tests, NULL, NULL);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets that watch a change: after every step, what each of them would be answered, from the maps or from any answer
+ * that a VIP cache may still hold. See watch_observe() for what must be true of every answer.
+ */
+#ifndef TAILRACE_TEST_WATCH_H
+#define TAILRACE_TEST_WATCH_H
+
+#include "plan_world.h"
+
+#define WATCH_TARGETS_MAX 4	/* what was last reached, attempts that were broken off, and what is under way */
+#define WATCH_KNOWN_MAX 64
+
+struct watch_answer {
+	uint32_t vip;		/* 0: no service */
+	struct tr_vip ring;
+};
+
+struct watch_query {
+	struct tr_addr address;
+	enum tr_l4 l4;
+	uint16_t port;
+	/* Since the generation was raised; a cache may hold each of them. */
+	struct tr_vip_address values[WATCH_KNOWN_MAX];	/* id 0: no VIP's address */
+	struct watch_answer answers[WATCH_KNOWN_MAX];
+	size_t n_values, n_answers;
+};
+
+struct watch {
+	struct plan_world *world;
+	struct watch_query *queries;
+	size_t n_queries;
+	uint32_t generation;
+	struct {
+		struct config *config;
+		bool *usable;	/* by pool: a backend of it takes flows */
+	} targets[WATCH_TARGETS_MAX];
+	size_t n_targets;
+	char why[256];		/* of the first violation */
+};
+
+/* Watches these addresses at these ports, both protocols. */
+struct watch *watch_new(struct plan_world *world, const struct tr_addr *addresses, size_t n_addresses,
+			const uint16_t *ports, size_t n_ports);
+void watch_free(struct watch *watch);
+
+/* A change towards the config begins, with the world's next hops. The config is the watch's from here on. */
+void watch_begin(struct watch *watch, struct config *config);
+/*
+ * False, with *why, unless each packet's every possible answer is that of the configuration before, after, or of an
+ * attempt that was broken off between: its VIP is there, and the words of its ring name backends of that VIP's pool,
+ * before or after, that have a complete record and are not retired; or none where the pool has none to name.
+ */
+bool watch_observe(struct watch *watch);
+/* The change is done: no other answers are possible now, and each is the naive evaluation's. */
+bool watch_end(struct watch *watch);
+
+#endif
