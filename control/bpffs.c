@@ -16,9 +16,13 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "util.h"
+
+#define LOCK_TRIES 10
+#define LOCK_PAUSE_US 20000
 
 static bool is_bpffs(const char *path)
 {
@@ -132,6 +136,24 @@ int bpffs_prepare(const char *dir)
 	else if (err)
 		log_err(err, "%s: cannot make the directory", dir);
 	return err;
+}
+
+int bpffs_lock(const char *dir, int *ret_fd)
+{
+	_cleanup_close_ int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return log_err(-errno, "%s: cannot open it", dir);
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB)) {
+			*ret_fd = TAKE_FD(fd);
+			return 0;
+		}
+		if (errno != EWOULDBLOCK)
+			return log_err(-errno, "%s: cannot lock it", dir);
+		usleep(LOCK_PAUSE_US);
+	}
+	return -EBUSY;
 }
 
 static int remove_pins(const char *dir)

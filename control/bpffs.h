@@ -12,6 +12,12 @@
  */
 int bpffs_prepare(const char *dir);
 
+/*
+ * Locks a directory of pins for as long as *ret_fd stays open. -EBUSY, not logged: another process has it. Waits a moment
+ * first, since `tailrace status` takes the lock to ask whether it is free. Other errors are logged.
+ */
+int bpffs_lock(const char *dir, int *ret_fd);
+
 /* Removes every pin in dir, and dir. Logs nothing. 0, also when it is not there, or -errno. */
 int bpffs_remove(const char *dir);
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `tailrace unload`: the end of an instance. Takes its program off every interface and removes its pins. */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "attach.h"
@@ -22,16 +20,16 @@ static const char help[] =
 
 static int unload(const char *dir)
 {
-	_cleanup_close_ int lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int lock = -1;
 	int err;
 
-	if (lock < 0)
+	if (access(dir, F_OK))
 		return log_err(-errno, "%s: no such instance", dir);
-	if (flock(lock, LOCK_EX | LOCK_NB)) {
+	err = bpffs_lock(dir, &lock);
+	if (err == -EBUSY)
 		log_error("%s: a controller runs; stop it first", dir);
-		return -EBUSY;
-	}
-	err = attach_detach_all(dir);
+	if (!err)
+		err = attach_detach_all(dir);
 	if (err)
 		return err;
 	err = bpffs_remove(dir);

@@ -3,10 +3,8 @@
 #include "dataplane.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,8 +16,6 @@
 #include "log.h"
 #include "util.h"
 
-#define LOCK_TRIES 10			/* `tailrace status` holds the lock for a moment to ask whether it is free */
-#define LOCK_PAUSE_US 20000
 #define IN_FLIGHT_US 50000		/* far beyond what a packet stays in a program */
 
 const char *const state_map_names[STATE_MAP_COUNT] = {
@@ -30,18 +26,11 @@ const char *const state_map_names[STATE_MAP_COUNT] = {
 
 static int take_lock(struct dataplane *dp)
 {
-	dp->lock = open(dp->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dp->lock < 0)
-		return log_err(-errno, "%s: cannot open it", dp->dir);
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!flock(dp->lock, LOCK_EX | LOCK_NB))
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return log_err(-errno, "%s: cannot lock it", dp->dir);
-		usleep(LOCK_PAUSE_US);
-	}
-	log_error("%s: another tailrace controls this instance; stop it first, or choose another `instance`", dp->dir);
-	return -EBUSY;
+	int err = bpffs_lock(dp->dir, &dp->lock);
+
+	if (err == -EBUSY)
+		log_error("%s: another tailrace controls this instance; stop it first, or choose another `instance`", dp->dir);
+	return err;
 }
 
 static size_t map_bytes(const struct dataplane *dp, enum state_map map, size_t value_size)

@@ -43,8 +43,13 @@ int decap_init(struct decap *decap, const char *device, const char *dir)
 	strcpy(decap->device, device);
 	decap->ifindex = if_nametoindex(device);
 	if ((dir ? snprintf(decap->dir, PATH_MAX, "%s", dir) :
-		   snprintf(decap->dir, PATH_MAX, TR_PIN_ROOT "/decap-%s", device)) < PATH_MAX)
+		   snprintf(decap->dir, PATH_MAX, TR_PIN_ROOT "/decap-%s", device)) < PATH_MAX) {
+		/* eth0.100: the BPF file system takes no dots in names. */
+		for (char *c = decap->dir; !dir && *c; c++)
+			if (*c == '.')
+				*c = '_';
 		return 0;
+	}
 	log_error("%s: the path of the pins is too long", device);
 	return -EINVAL;
 }

@@ -6,6 +6,7 @@
 # /tmp/tailrace-TAG. So copies run side by side, and a tag is all that clean_up needs to know.
 # The names that it sets, for its users: top, tailrace, testenv, pins, tag, tmp, config.
 
+export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin	# root by a plain su has no sbin
 testenv=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(dirname "$testenv")
 tailrace=${TAILRACE:-$top/build/tailrace}
@@ -59,42 +60,37 @@ progress() {
 
 # build TARGETS...: make, with a bar for its steps; what it says is shown where it fails.
 build() {
-	local log steps maker
+	local steps
 	steps=$(make -C "$top" -n "$@" | grep -c "^printf '  %" || true)
-	log=$(mktemp)
-	# In the background, so that a signal is heard at once. Copies of the demo take turns.
-	(exec 9< "$top/build" && flock 9 && exec make -C "$top" --no-print-directory -j2 "$@") > "$log" 2>&1 &
-	maker=$!
-	trap 'kill "$maker" 2> /dev/null; wait; rm -f "$log"' EXIT
+	build_log=$(mktemp)
+	trap 'kill "${build_pid:-}" 2> /dev/null; wait; rm -f "$build_log"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	while kill -0 $maker 2> /dev/null; do
-		[ "$steps" = 0 ] || [ ! -t 1 ] || progress building "$(build_steps "$log")" "$steps"
+	# In the background, so that a signal is heard at once. Copies of the demo take turns.
+	(exec 9< "$top/build" && flock 9 && exec make -C "$top" --no-print-directory -j2 "$@") > "$build_log" 2>&1 &
+	build_pid=$!
+	while kill -0 $build_pid 2> /dev/null; do
+		[ "$steps" = 0 ] || [ ! -t 1 ] || progress building "$(steps_done "$steps")" "$steps"
 		sleep 0.2
 	done
-	trap - EXIT INT TERM HUP
-	if ! wait $maker; then
-		echo
-		cat "$log" >&2
-		rm "$log"
-		die "make $* failed"
-	fi
+	wait $build_pid || { echo; cat "$build_log" >&2; die "make $* failed"; }
 	[ "$steps" = 0 ] || progress building "$steps" "$steps"
-	rm "$log"
+	trap - EXIT INT TERM HUP
+	rm "$build_log"
 }
 
-# One less than the log has, at most: the whole is build()'s to show.
-build_steps() { awk '/^  [A-Z]/ { n++ } END { print n > 1 ? n - 1 : 0 }' "$1"; }
+# The last step is build()'s to show.
+steps_done() { awk -v all="$1" '/^  [A-Z]/ { n++ } END { print (n < all ? n + 0 : all - 1) }' "$build_log"; }
 
 # begin NAME: the run's tag and directory, and that nothing of it stays.
 begin() {
 	tag=$1-$$
 	tmp=/tmp/tailrace-$tag
 	config=$tmp/tailrace.yaml
+	mkdir -m 700 "$tmp" || die "testenv/demo --down $tag removes what an earlier run has left"
 	trap 'clean_up "$tag"' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
-	mkdir -m 700 "$tmp" || die "$tmp is there already; testenv/demo --down $tag removes what an earlier run left"
 }
 
 # clean_up TAG: processes, namespaces, pins and files, as far as they exist.
@@ -103,9 +99,10 @@ clean_up() {
 	local name pids
 	sleep 0.1	# what was started just now may not have entered its namespace yet
 	for name in $(namespaces "$1"); do
-		mapfile -t pids < <(ip netns pids "$name")
+		# One that was interrupted when it was being made is no more than a file.
+		mapfile -t pids < <(ip netns pids "$name" 2> /dev/null)
 		[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
-		ip netns del "$name" || true
+		ip netns del "$name" 2> /dev/null || true
 	done
 	rm -rf "/tmp/tailrace-$1" "${pins:?}/$1" "$pins/$1"-*
 	rmdir "$pins" 2> /dev/null || true

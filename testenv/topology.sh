@@ -32,7 +32,8 @@ on() {
 spawn() {
 	local host=$1 log=$2
 	shift 2
-	setsid nsenter --net="/run/netns/$tag-$host" "$@" > "$log" 2>&1 < /dev/null &
+	: > "$log"
+	setsid nsenter --net="/run/netns/$tag-$host" "$@" >> "$log" 2>&1 < /dev/null &
 	spawned=$!
 	disown
 }

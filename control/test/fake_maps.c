@@ -252,11 +252,12 @@ const struct tr_vip_address *fake_maps_find_address(const struct fake_maps *maps
 {
 	const struct running_address *best = NULL;
 
-	for (size_t i = 0; i < maps->running.n_addresses; i++) {
+	/* The longest stand last where a length's low byte comes first; either way the longest wins. */
+	for (size_t i = maps->running.n_addresses; i-- > 0;) {
 		const struct running_address *at = &maps->addresses[i];
 
-		if ((at->prefix.len == 128 || maps->settings.prefixes) && naive_contains(&at->prefix, address) &&
-		    (!best || at->prefix.len > best->prefix.len))
+		if ((at->prefix.len == 128 || maps->settings.prefixes) && (!best || at->prefix.len > best->prefix.len) &&
+		    naive_contains(&at->prefix, address))
 			best = at;
 	}
 	return best ? &best->value : NULL;

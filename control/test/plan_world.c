@@ -103,6 +103,11 @@ int plan_world_try(struct plan_world *world, const struct config *config, struct
 	return err;
 }
 
+void plan_world_restart(struct plan_world *world)
+{
+	world->maps->settings.generation++;
+}
+
 struct plan *plan_world_plan(struct plan_world *world, const struct config *config)
 {
 	_cleanup_free_ char *message = NULL;
@@ -188,16 +193,20 @@ const char *step_kind_name(enum step_kind kind)
 char *plan_steps_text(const struct plan *plan)
 {
 	char *text = NULL;
-	size_t len, times;
+	size_t len, n[STEP_RETIRE_BACKEND + 1] = {};
 	FILE *to = open_memstream(&text, &len);
+	const char *gap = "";
 
 	assert(to);
-	for (size_t i = 0; i < plan->n; i += times) {
-		for (times = 1; i + times < plan->n && plan->steps[i + times].kind == plan->steps[i].kind;)
-			times++;
-		fprintf(to, "%s%s", i ? " " : "", step_kind_name(plan->steps[i].kind));
-		if (times > 1)
-			fprintf(to, "*%zu", times);
+	for (size_t i = 0; i < plan->n; i++)
+		n[plan->steps[i].kind]++;
+	for (enum step_kind kind = 0; kind < ARRAY_SIZE(n); kind++) {
+		if (!n[kind])
+			continue;
+		fprintf(to, "%s%s", gap, step_kind_name(kind));
+		if (n[kind] > 1 && kind != STEP_FLUSH)
+			fprintf(to, "*%zu", n[kind]);
+		gap = " ";
 	}
 	fclose(to);
 	return text;

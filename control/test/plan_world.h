@@ -38,6 +38,9 @@ void plan_world_forget_hop(struct plan_world *world, const char *address);
 /* The result of plan_build(). */
 int plan_world_try(struct plan_world *world, const struct config *config, struct plan **ret, char **ret_message);
 
+/* What opening the maps does to an instance that another process may have left in the middle of a change. */
+void plan_world_restart(struct plan_world *world);
+
 /*
  * These fail the running test. change: takes the configuration over (and frees it), checks that nothing is left to do
  * and that the maps are those of a first fill, and returns the plan, applied.
@@ -52,7 +55,10 @@ void plan_world_check(struct plan_world *world, const struct config *config);
 char *plan_dump(const struct fake_maps *maps);
 
 const char *step_kind_name(enum step_kind kind);
-/* Of all steps, repeated ones counted: "backend*3 ring vip flush pool". The caller frees it. */
+/*
+ * How many steps of which kind, in the order of enum step_kind: "backend*3 ring vip flush pool". Flushes are not counted.
+ * The caller frees it. (That the steps' own order is right is for packets to see: watch.h.)
+ */
 char *plan_steps_text(const struct plan *plan);
 /* The n-th step of a kind, from 0; NULL: there is none. */
 const struct step *plan_find(const struct plan *plan, enum step_kind kind, size_t n);

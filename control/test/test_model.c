@@ -13,6 +13,7 @@
 #include "addr.h"
 #include "make_config.h"
 #include "model.h"
+#include "random_change.h"
 #include "util.h"
 
 /* As the data plane: a single address first, then the longest prefix; whatever is found decides alone. */
@@ -264,31 +265,18 @@ static void test_many_services(void **state)
 	config_free(config);
 }
 
-static uint32_t below(uint32_t *seed, uint32_t n)
-{
-	*seed = *seed * 1664525 + 1013904223;
-	return (*seed >> 8) % n;
-}
-
-static unsigned long from_env(const char *name, unsigned long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
-
 /* Few distinct bits, so that prefixes nest, meet and repeat. */
 static struct tr_prefix random_prefix(uint32_t *seed)
 {
 	static const uint8_t lengths4[] = { 96, 104, 112, 119, 120, 121, 126, 127, 128, 128, 128 };
 	static const uint8_t lengths6[] = { 16, 31, 32, 33, 64, 127, 128, 128 };
-	struct tr_prefix prefix = { .addr = make_addr(below(seed, 2) ? "10.0.0.0" : "2001:db8::") };
+	struct tr_prefix prefix = { .addr = make_addr(random_below(seed, 2) ? "10.0.0.0" : "2001:db8::") };
 	uint8_t *bytes = (uint8_t *)&prefix.addr;
 
-	prefix.len = addr_is_v4(&prefix.addr) ? lengths4[below(seed, sizeof(lengths4))] :
-						lengths6[below(seed, sizeof(lengths6))];
-	bytes[15] = below(seed, 4) | below(seed, 2) << 7;
-	bytes[addr_is_v4(&prefix.addr) ? 14 : 4] |= below(seed, 2) << 7;
+	prefix.len = addr_is_v4(&prefix.addr) ? lengths4[random_below(seed, sizeof(lengths4))] :
+						lengths6[random_below(seed, sizeof(lengths6))];
+	bytes[15] = random_below(seed, 4) | random_below(seed, 2) << 7;
+	bytes[addr_is_v4(&prefix.addr) ? 14 : 4] |= random_below(seed, 2) << 7;
 	for (uint32_t bit = prefix.len; bit < 128; bit++)
 		bytes[bit / 8] &= ~(0x80 >> bit % 8);
 	return prefix;
@@ -314,7 +302,7 @@ static struct config *random_config(uint32_t *seed)
 {
 	static const uint16_t ports[] = { 0, 80, 443, 8080 };
 	struct config *config = make_config();
-	size_t vips = below(seed, 8);
+	size_t vips = random_below(seed, 8);
 
 	make_pool(config, "pool", 251, "10.9.0.1");
 	for (size_t v = 0; v < vips; v++) {
@@ -324,7 +312,7 @@ static struct config *random_config(uint32_t *seed)
 
 		for (int l4 = 0; l4 < TR_L4_COUNT; l4++)
 			for (size_t p = 0; p < ARRAY_SIZE(ports); p++)
-				if (!below(seed, 3))
+				if (!random_below(seed, 3))
 					len += sprintf(services + len, "%s/%d ", l4 == TR_TCP ? "tcp" : "udp", ports[p]);
 		make_vip(config, "vip", "pool", "", services);
 		vip = &config->vips[v];
@@ -342,7 +330,7 @@ static struct config *random_config(uint32_t *seed)
 static void test_random(void **state)
 {
 	static const uint16_t ports[] = { 80, 443, 8080, 9 };
-	unsigned long first = from_env("SEED", 1), rounds = from_env("ROUNDS", 1000);
+	unsigned long first = number_from_env("SEED", 1), rounds = number_from_env("ROUNDS", 1000);
 
 	print_message("# SEED=%lu ROUNDS=%lu\n", first, rounds);
 	for (unsigned long s = first; s < first + rounds; s++) {
@@ -352,8 +340,8 @@ static void test_random(void **state)
 
 		for (int q = 0; q < 100; q++) {
 			struct tr_addr address = random_prefix(&seed).addr;
-			uint16_t port = ports[below(&seed, ARRAY_SIZE(ports))];
-			enum tr_l4 l4 = below(&seed, 2) ? TR_TCP : TR_UDP;
+			uint16_t port = ports[random_below(&seed, ARRAY_SIZE(ports))];
+			enum tr_l4 l4 = random_below(&seed, 2) ? TR_TCP : TR_UDP;
 			uint32_t got = find_vip(model, &address, l4, port);
 			uint32_t expected = naive_find_vip(config, &address, l4, port);
 			char text[ADDR_TEXT_MAX];

@@ -342,7 +342,7 @@ static void test_pool_removed(void **state)
 	plan_free(plan_world_change(world, two("10.0.0.1 10.0.0.2", "10.0.0.3")));
 	number = find_backend_number(world->maps, "second", "10.0.0.3");
 	change_only(world, only_first("first", "a", "10.0.0.1 10.0.0.2"),
-		    "-address flush -service flush -vip -pool -backend");
+		    "flush -address -service -vip -pool -backend");
 	assert_int_equal(world->maps->backend_info[number].state, TR_BACKEND_RETIRED);
 	assert_int_equal(world->maps->backend_info[number].pool, 0);
 	/* Its number, its words and its VIP's number are free again. */

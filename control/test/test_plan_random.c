@@ -18,7 +18,7 @@
 #include "util.h"
 #include "watch.h"
 
-#define ROUNDS 60
+#define ROUNDS 20
 #define CHANGES 25		/* in a sequence */
 
 struct sequence {
@@ -110,6 +110,8 @@ static void break_off(struct sequence *s, const struct plan *plan)
 		observe(s, plan, stop);
 	}
 	s->crashed = true;
+	plan_world_restart(s->world);
+	observe(s, plan, stop);
 }
 
 static bool wants_crash(struct sequence *s, const struct plan *plan)

@@ -32,6 +32,7 @@ static void forget_targets(struct watch *watch, size_t keep)
 	for (size_t t = 0; t + keep < watch->n_targets; t++) {
 		config_free(watch->targets[t].config);
 		free(watch->targets[t].usable);
+		free(watch->targets[t].vips);
 	}
 	if (keep)
 		watch->targets[0] = watch->targets[watch->n_targets - 1];
@@ -48,8 +49,9 @@ void watch_free(struct watch *watch)
 void watch_begin(struct watch *watch, struct config *config)
 {
 	bool *usable = calloc(config->n_pools + 1, sizeof(*usable));
+	uint32_t *vips = calloc(watch->n_queries + 1, sizeof(*vips));
 
-	assert(usable && watch->n_targets < WATCH_TARGETS_MAX);
+	assert(usable && vips && watch->n_targets < WATCH_TARGETS_MAX);
 	for (size_t p = 0; p < config->n_pools; p++)
 		for (size_t b = 0; b < config->pools[p].n_backends; b++) {
 			const struct config_backend *backend = &config->pools[p].backends[b];
@@ -57,7 +59,13 @@ void watch_begin(struct watch *watch, struct config *config)
 
 			usable[p] |= backend->up && hop && hop->state == TR_NH_OK;
 		}
+	for (size_t q = 0; q < watch->n_queries; q++) {
+		const struct watch_query *query = &watch->queries[q];
+
+		vips[q] = naive_find_vip(config, &query->address, query->l4, query->port);
+	}
 	watch->targets[watch->n_targets].config = config;
+	watch->targets[watch->n_targets].vips = vips;
 	watch->targets[watch->n_targets++].usable = usable;
 }
 
@@ -125,7 +133,7 @@ static bool is_expected(const struct watch *watch, const struct watch_query *que
 {
 	for (size_t t = 0; t < watch->n_targets; t++) {
 		const struct config *config = watch->targets[t].config;
-		uint32_t vip = naive_find_vip(config, &query->address, query->l4, query->port);
+		uint32_t vip = watch->targets[t].vips[query - watch->queries];
 
 		if (vip ? name && !strcmp(config->vips[vip - 1].name, name) : !name)
 			return true;
@@ -133,18 +141,31 @@ static bool is_expected(const struct watch *watch, const struct watch_query *que
 	return false;
 }
 
-/* Whether a pool that the VIP has in a target may give this backend; number 0: no backend. */
-static bool is_of_vip(const struct watch *watch, const char *name, uint32_t number)
+/* Whether the pool of this name, in any target, may give this backend; number 0: no backend. */
+static bool is_of_pool(const struct watch *watch, const char *name, uint32_t number)
 {
 	const struct tr_addr *address = &watch->world->maps->backend_info[number].address;
 
 	for (size_t t = 0; t < watch->n_targets; t++) {
 		const struct config *config = watch->targets[t].config;
 
+		for (size_t p = 0; p < config->n_pools; p++)
+			if (!strcmp(config->pools[p].name, name) &&
+			    (number ? pool_has(&config->pools[p], address) : !watch->targets[t].usable[p]))
+				return true;
+	}
+	return false;
+}
+
+/* The VIP may have moved from one pool to another, while both changed. */
+static bool is_of_vip(const struct watch *watch, const char *name, uint32_t number)
+{
+	for (size_t t = 0; t < watch->n_targets; t++) {
+		const struct config *config = watch->targets[t].config;
+
 		for (size_t v = 0; v < config->n_vips; v++)
 			if (!strcmp(config->vips[v].name, name) &&
-			    (number ? pool_has(&config->pools[config->vips[v].pool], address) :
-				      !watch->targets[t].usable[config->vips[v].pool]))
+			    is_of_pool(watch, config->pools[config->vips[v].pool].name, number))
 				return true;
 	}
 	return false;

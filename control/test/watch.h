@@ -34,6 +34,7 @@ struct watch {
 	struct {
 		struct config *config;
 		bool *usable;	/* by pool: a backend of it takes flows */
+		uint32_t *vips;	/* by query, as naive_find_vip() */
 	} targets[WATCH_TARGETS_MAX];
 	size_t n_targets;
 	char why[256];		/* of the first violation */

@@ -10,7 +10,7 @@ bring_up() {
 	local host
 	make_network b1 b2
 	for host in b1 b2; do
-		open_tunnel "$host" $vip4 $vip6
+		open_tunnel "$host" "$vip4" "$vip6"
 		start_nginx "$host" 80
 	done
 	configure <<-END
@@ -29,16 +29,31 @@ mode() { status | json "[a['mode'] for a in s['attached']]"; }
 
 # The client's packets arrive at both backends, over both families.
 serves() {
-	served_by "b1 b2" 40 $vip4
-	served_by "b1 b2" 40 $vip6
+	served_by "b1 b2" 40 "$vip4"
+	served_by "b1 b2" 40 "$vip6"
 }
-does_not_serve() { served_by - 2 $vip4; }
+does_not_serve() { served_by - 2 "$vip4"; }
+
+# Other programs (the size of their cache is compiled into them) come in the place of these while requests go on.
+replaced_under_traffic() {
+	sed -i 's/ring_words: [0-9]*/&, cache: 8192/' "$config"
+	program > "$tmp/program"
+	fetch 1500 "http://$vip4/" > "$tmp/fetched" &
+	fetch 1500 "http://[$vip6]/" > "$tmp/fetched6" &
+	"$@"
+	wait
+	refuses equal "$(cat "$tmp/program")" "$(program)"
+	equal "b1 b2" "$(answered_by < "$tmp/fetched")"
+	equal "b1 b2" "$(answered_by < "$tmp/fetched6")"
+	equal 3000 "$(cat "$tmp/fetched" "$tmp/fetched6" | wc -l)"
+}
 
 test_by_ip() {
 	ok "load" on balancer "$tailrace" load -c "$config"
 	ok "load attaches nothing" refuses attached
 	ok "ip link set xdp pinned" on balancer ip link set dev eth0 xdp pinned "$pins/$tag/entry"
 	ok "ip link set xdp pinned: traffic" serves
+	ok "load replaces the program that ip attached" replaced_under_traffic on balancer "$tailrace" load -c "$config"
 	program > "$tmp/program"
 	ok "run takes that attachment as it is" start_controller
 	ok "it is the same program" equal "$(cat "$tmp/program")" "$(program)"
@@ -87,7 +102,7 @@ test_tc_backend() {
 	on b1 "$tailrace" decap eth0 --pin "$pins/$tag-b1" --detach > /dev/null
 	ok "a backend without its tunnel does not answer" equal "- b2" \
 		"$(fetch 20 http://$vip4/ --connect-timeout 1 | answered_by)"
-	ok "decap --load-only" on b1 "$tailrace" decap eth0 --pin "$pins/$tag-b1" --load-only --vip $vip4 $vip6
+	ok "decap --load-only" on b1 "$tailrace" decap eth0 --pin "$pins/$tag-b1" --load-only --vip "$vip4" "$vip6"
 	on b1 tc qdisc add dev eth0 clsact
 	ok "tc filter add bpf da pinned" on b1 tc filter add dev eth0 ingress bpf da pinned "$pins/$tag-b1/tc"
 	ok "tc: traffic" serves

@@ -8,11 +8,11 @@ set -euo pipefail
 export DEMO_REQUESTS=20 DEMO_BYTES=1000000 TAILRACE_PREPARED=1
 out=
 
-# demo [ENVIRONMENT...]: in the background; $demo is its pid and so its tag's number. A shell's background jobs ignore SIGINT
+# demo [ENVIRONMENT...]: in the background; "$demo" is its pid and so its tag's number. A shell's background jobs ignore SIGINT
 # and cannot take that back, hence env.
 demo() {
 	out=$tmp/demo.log
-	env --default-signal=INT "$@" "$testenv/demo" > "$out" 2>&1 < /dev/null &
+	setsid env --default-signal=INT "$@" "$testenv/demo" > "$out" 2>&1 < /dev/null &
 	demo=$!
 }
 
@@ -26,12 +26,12 @@ nothing_left() {
 succeeds() {
 	local status=0
 	demo
-	wait $demo || status=$?
+	wait "$demo" || status=$?
 	cat "$out"
-	equal 0 $status
+	equal 0 "$status"
 	grep -q "^84 requests, 0 failed" "$out"
 	[ "$(grep -cE '^  (www|echo) +(10|fd|all)' "$out")" = 8 ]
-	nothing_left $demo
+	nothing_left "$demo"
 }
 
 # A tailrace that opens no tunnel on b2.
@@ -44,11 +44,11 @@ fails() {
 	END
 	chmod +x "$tmp/tailrace"
 	demo TAILRACE="$tmp/tailrace" DEMO_REQUESTS=8
-	wait $demo || status=$?
+	wait "$demo" || status=$?
 	cat "$out"
-	equal 1 $status
+	equal 1 "$status"
 	grep -E "^[0-9]+ requests, [1-9][0-9]* failed" "$out"
-	nothing_left $demo
+	nothing_left "$demo"
 }
 
 # interrupted SIGNAL PATTERN: as soon as it has come so far.
@@ -56,32 +56,33 @@ interrupted() {
 	local status=0
 	demo
 	wait_until 20 grep -q "$2" "$out" || { cat "$out"; return 1; }
-	kill -s "$1" $demo
-	wait $demo || status=$?
+	kill -s "$1" -- "-$demo"	# as a terminal does
+	wait "$demo" || status=$?
 	cat "$out"
-	[ $status -gt 128 ]
-	nothing_left $demo
+	[ "$status" -gt 128 ]
+	nothing_left "$demo"
 }
 
+# interrupted_after SECONDS, with as many requests as usual.
 interrupted_after() {
 	local status=0
-	demo
+	demo DEMO_REQUESTS=600
 	sleep "$1"
-	kill -s INT $demo
-	wait $demo || status=$?
+	kill -s INT -- "-$demo"
+	wait "$demo" || status=$?
 	cat "$out"
-	[ $status -gt 128 ]
-	nothing_left $demo
+	[ "$status" -gt 128 ]
+	nothing_left "$demo"
 }
 
 kept() {
 	demo KEEP=1
-	wait $demo
+	wait "$demo"
 	cat "$out"
 	[ "$(namespaces "demo-$demo" | wc -l)" = 6 ]
 	nsenter --net="/run/netns/demo-$demo-client" curl -s -m 5 "http://$vip4/" | grep -q '^b[123]$'
 	"$testenv/demo" --down "demo-$demo"
-	nothing_left $demo
+	nothing_left "$demo"
 }
 
 begin demotest
@@ -90,7 +91,7 @@ ok "it fails where requests fail" fails
 ok "SIGINT at the drawing" interrupted INT "answer from the backend"
 ok "SIGTERM under traffic" interrupted TERM "^  HTTP, IPv4"
 ok "SIGINT under traffic" interrupted INT "^  download, IPv4"
-for pause in 0.3 0.7 1.1 1.6; do
+for pause in 0.2 0.5 0.9; do
 	ok "SIGINT after $pause s" interrupted_after $pause
 done
 ok "KEEP=1 leaves it up, --down takes it down" kept

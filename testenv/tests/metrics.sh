@@ -10,7 +10,7 @@ bring_up() {
 	local host
 	make_network b1 b2
 	for host in b1 b2; do
-		open_tunnel "$host" $vip4 $vip6
+		open_tunnel "$host" "$vip4" "$vip6"
 		start_nginx "$host" 80
 		start_echo "$host" 7
 	done
@@ -42,7 +42,7 @@ begin metrics
 bring_up
 fetch 50 http://$vip4/ > /dev/null
 fetch 30 "http://[$vip6]/" > /dev/null
-echoes 70 $vip4 7 > /dev/null
+echoes 70 "$vip4" 7 > /dev/null
 
 ok "promtool check metrics" linted
 ok "content type" [ "$(on balancer curl -s -o /dev/null -w '%{content_type}' http://127.0.0.1:9564/metrics | cut -d ';' -f 1)" = text/plain ]

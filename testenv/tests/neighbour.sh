@@ -51,7 +51,7 @@ bring_up() {
 	on balancer sysctl -q -w net.ipv4.neigh.eth0.base_reachable_time_ms=1000 net.ipv4.neigh.eth0.delay_first_probe_time=1 \
 		net.ipv6.neigh.eth0.base_reachable_time_ms=1000 net.ipv6.neigh.eth0.delay_first_probe_time=1
 	for host in b1 b4 b5; do
-		open_tunnel "$host" $vip4 $vip6
+		open_tunnel "$host" "$vip4" "$vip6"
 		start_echo "$host" 7
 	done
 	configure <<-END
@@ -74,14 +74,14 @@ next_hop_is() { equal "$2" "$(next_hop "$1")"; }
 # becomes ADDRESS STATE SECONDS
 becomes() { wait_until "$3" next_hop_is "$1" "$2" || { status | json s; return 1; }; }
 
-all_answer() { echoed_by "b1 b4 b5" 60 $vip4 7 && echoed_by "b1 b4 b5" 60 $vip6 7; }
+all_answer() { echoed_by "b1 b4 b5" 60 "$vip4" 7 && echoed_by "b1 b4 b5" 60 "$vip6" 7; }
 
 # in_time SECONDS COMMAND...
 in_time() { wait_until "$@" || "${@:2}"; }
 
 mac_changes() {
 	ip -n "$tag-router" link set dev lan address "$1"
-	in_time "$2" echoed_by "b1 b4 b5" 60 $vip4 7
+	in_time "$2" echoed_by "b1 b4 b5" 60 "$vip4" 7
 }
 
 # Nobody announces anything: the balancer's own kernel has to notice, since the controller keeps asking it.
@@ -100,8 +100,8 @@ test_router() {
 gone_and_back() {
 	ip -n "$tag-$1" link set dev eth0 down
 	becomes "$2" "failed False" 20
-	echoed_by "$3" 60 $vip4 7
-	echoed_by "$3" 60 $vip6 7
+	echoed_by "$3" 60 "$vip4" 7
+	echoed_by "$3" 60 "$vip6" 7
 	ip -n "$tag-$1" -b - <<-END
 		link set eth0 up
 		route replace default via 10.0.1.1
@@ -118,7 +118,7 @@ route_changes() {
 	shift
 	ip -n "$tag-balancer" route add "$@"
 	becomes "$(address4 b1)" "$state False" 5
-	echoed_by "b4 b5" 60 $vip4 7
+	echoed_by "b4 b5" 60 "$vip4" 7
 	ip -n "$tag-balancer" route del "$@"
 	becomes "$(address4 b1)" "ok True" 5
 	all_answer

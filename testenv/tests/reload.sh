@@ -44,8 +44,7 @@ bring_up() {
 hup() {
 	: > "$tmp/controller.log"
 	kill -HUP "$(controller_pid)"
-	wait_until 5 test -s "$tmp/controller.log"
-	sleep 0.2
+	wait_until 5 grep -q applied "$tmp/controller.log"
 }
 
 # change "BACKENDS AFTER IT" LEAST MOST MAY_MOVE_TO WRITE_CONFIG_ARGUMENTS...: after the reload these backends answer, and
@@ -136,6 +135,8 @@ test_changes
 test_new_vip
 test_mistakes
 ok "flows of the other pool stay" equal "$(cat "$tmp/other")" "$(echoes 64 192.0.2.2 7 20000)"
-ok "a download from the other pool has lasted through all that" wait $long
+ok "a download from the other pool has lasted through all that" kill -0 $long
+wait $long && lasted=0 || lasted=$?
+ok "and is whole" equal 0 $lasted
 ok "no packet under another verdict" no_bad_verdicts
 done_testing

@@ -10,7 +10,7 @@ bring_up() {
 	local host
 	make_network b1 b2 b3
 	for host in b1 b2 b3; do
-		open_tunnel "$host" $vip4 $vip6
+		open_tunnel "$host" "$vip4" "$vip6"
 		start_nginx "$host" 80
 		start_echo "$host" 7
 	done
@@ -43,10 +43,12 @@ long_download() {
 	download "$url" --limit-rate 4M &
 	downloader=$!
 	sleep 1
+	packets > "$tmp/before"
 	kill -KILL "$(controller_pid)"
 	wait_until 5 controller_is gone
 	served_by "b1 b2 b3" 100 "$1"
 	start_controller
+	packets > "$tmp/after"
 	served_by "b1 b2 b3" 100 "$1"
 	echo "the download itself:"
 	kill -0 "$downloader"	# or it proves nothing
@@ -55,17 +57,22 @@ long_download() {
 
 packets() { stats | json "s['vips'][0]['packets']"; }
 
+counters_go_on() {
+	echo "$(< "$tmp/before"), then $(< "$tmp/after")"
+	[ "$(< "$tmp/before")" -ge 1000 ] && [ "$(< "$tmp/after")" -gt "$(< "$tmp/before")" ]
+}
+
 test_kill() {
-	local vip before
+	local vip
 	identity > "$tmp/identity"
-	echoes 64 $vip4 7 20000 > "$tmp/flows"
-	for vip in $vip4 $vip6; do
-		before=$(packets)
+	fetch 300 "http://$vip4/" > /dev/null
+	echoes 64 "$vip4" 7 20000 > "$tmp/flows"
+	for vip in "$vip4" "$vip6"; do
 		ok "killed and started again under a download from $vip" long_download "$vip"
-		ok "counters go on" [ "$(packets)" -gt $((before + 5000)) ]
+		ok "counters go on" counters_go_on
 	done
 	ok "backends keep their numbers; programs, maps and link stay" equal "$(cat "$tmp/identity")" "$(identity)"
-	ok "flows keep their backends" equal "$(cat "$tmp/flows")" "$(echoes 64 $vip4 7 20000)"
+	ok "flows keep their backends" equal "$(cat "$tmp/flows")" "$(echoes 64 "$vip4" 7 20000)"
 	ok "no packet under another verdict" no_bad_verdicts
 }
 
@@ -78,10 +85,33 @@ test_second() {
 	ok "status says that it runs" equal True "$(running)"
 }
 
+# A newer version's programs (here: of another cache size) come in the place of the old ones, on the same link.
+upgraded() {
+	sed -i 's/ring_words: [0-9]*/&, cache: 8192/' "$config"
+	echoes 64 "$vip4" 7 20000 > "$tmp/flows"
+	echoes 3000 "$vip4" 7 > "$tmp/echoes" &
+	start_controller
+	wait
+	equal "b1 b2 b3" "$(answered_by < "$tmp/echoes")"
+	equal "$(cat "$tmp/flows")" "$(echoes 64 "$vip4" 7 20000)"
+	identity > "$tmp/upgraded"
+	equal "$(sed -n 1p "$tmp/identity")" "$(sed -n 1p "$tmp/upgraded")"
+	refuses equal "$(sed -n 2p "$tmp/identity")" "$(sed -n 2p "$tmp/upgraded")"
+	equal "$(sed -n 3,4p "$tmp/identity")" "$(sed -n 3,4p "$tmp/upgraded")"
+}
+
+test_upgrade() {
+	local before
+	before=$(packets)
+	ok "other programs take over under traffic" upgraded
+	ok "counters go on, too" [ "$(packets)" -ge $((before + 3000)) ]
+	stop_controller
+}
+
 test_stop() {
 	ok "stops at SIGTERM" stop_controller
 	ok "status says that none runs" equal False "$(running)"
-	ok "traffic goes on" served_by "b1 b2 b3" 100 $vip4
+	ok "traffic goes on" served_by "b1 b2 b3" 100 "$vip4"
 	ok "stats can be read" [ "$(packets)" -gt 0 ]
 }
 
@@ -90,9 +120,9 @@ test_detach_on_exit() {
 	ok "attached" attached
 	ok "--detach-on-exit: stops at SIGINT" stop_controller INT
 	ok "--detach-on-exit: detached" refuses attached
-	ok "--detach-on-exit: no traffic" served_by - 3 $vip4
+	ok "--detach-on-exit: no traffic" served_by - 3 "$vip4"
 	start_controller
-	ok "and attached again" served_by "b1 b2 b3" 100 $vip4
+	ok "and attached again" served_by "b1 b2 b3" 100 "$vip4"
 	stop_controller
 	ok "unload" on balancer "$tailrace" unload -i "$tag"
 	ok "unload: detached" refuses attached
@@ -104,5 +134,6 @@ bring_up
 test_kill
 test_second
 test_stop
+test_upgrade
 test_detach_on_exit
 done_testing
