@@ -35,6 +35,7 @@ CONTROL_SRCS = $(wildcard control/*.c)
 CONTROL_OBJS = $(CONTROL_SRCS:%.c=$(B)/%.o)
 LIB_OBJS = $(filter-out $(B)/control/main.o,$(CONTROL_OBJS))
 UNIT_TESTS = $(patsubst %.c,$(B)/%,$(wildcard control/test/test_*.c))
+UNIT_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out control/test/test_%,$(wildcard control/test/*.c)))
 PACKET_TESTS = $(patsubst %.c,$(B)/%,$(wildcard bpf/test/test_*.c))
 PACKET_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out bpf/test/test_% %.bpf.c,$(wildcard bpf/test/*.c)))
 TOOL_BPF = $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/*.bpf.c bpf/test/*.bpf.c testenv/*.bpf.c))
@@ -74,7 +75,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(subst -,_,$(notdir $*))_bpf > $@.tmp && mv $@.tmp $@
 
-$(UNIT_TESTS): $(B)/%: $(B)/%.o $(B)/libcontrol.a
+$(UNIT_TESTS): $(B)/%: $(B)/%.o $(UNIT_OBJS) $(B)/libcontrol.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(PACKET_TESTS): $(B)/%: $(B)/%.o $(PACKET_OBJS) $(B)/libcontrol.a

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options.h"
 #include "util.h"
 
 static const struct command commands[] = {
@@ -24,7 +25,10 @@ static const struct command commands[] = {
 
 int cmd_version(int argc, char **argv)
 {
-	printf("tailrace %s\n", TAILRACE_VERSION);
+	if (argc > 1)
+		options_print_help("version", "", "Prints the version.\n");
+	else
+		printf("tailrace %s\n", TAILRACE_VERSION);
 	return 0;
 }
 

@@ -430,6 +430,8 @@ int nexthops_open(int ifindex, nexthop_changed_fn changed, void *arg, struct nex
 
 void nexthops_close(struct nexthops *n)
 {
+	if (!n)
+		return;
 	neighs_destroy(&n->neighs);
 	for (size_t i = 0; i < n->watches.n; i++)
 		free(n->watches.items[i]);

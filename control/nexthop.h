@@ -11,10 +11,14 @@
 
 #include "tailrace.h"
 
+/*
+ * TR_NH_NO_ROUTE stands also for an interface that is down, has no carrier or is not Ethernet. Without a route, or
+ * with one through another device, MAC addresses and MTU are zeros.
+ */
 struct nexthop {
 	enum tr_nexthop_state state;
 	uint32_t ifindex;		/* 0 until known */
-	uint16_t mtu;			/* of the route, else of the interface; bytes of an IP packet */
+	uint16_t mtu;			/* the smaller of the route's and the interface's; bytes of an IP packet */
 	uint8_t dmac[6];		/* valid once a neighbour has answered, also while it is asked again */
 	uint8_t smac[6];
 	struct tr_addr gateway;		/* the address that was resolved: a gateway, or the backend itself */
@@ -23,8 +27,8 @@ struct nexthop {
 struct nexthops;
 
 /*
- * Called from nexthops_process() and nexthops_tick() whenever something in an address's next hop has changed. The
- * address may be unwatched from within.
+ * Called from nexthops_process(), nexthops_tick() and nexthops_settle() whenever something in an address's next hop has
+ * changed. The address may be unwatched from within.
  */
 typedef void (*nexthop_changed_fn)(const struct tr_addr *address, const struct nexthop *nexthop, void *arg);
 
@@ -39,7 +43,10 @@ void nexthops_unwatch(struct nexthops *nexthops, const struct tr_addr *address);
 /* NULL when the address is not watched. Valid until the next call of this module. */
 const struct nexthop *nexthops_get(const struct nexthops *nexthops, const struct tr_addr *address);
 
-/* For an event loop: readable means nexthops_process() has work; tick at least once a second. 0 or -errno. */
+/*
+ * For an event loop: readable means nexthops_process() has work, be it events or a time that has come; tick about
+ * once a second. 0 or -errno: what failed is tried again with the next call.
+ */
 int nexthops_fd(const struct nexthops *nexthops);
 int nexthops_process(struct nexthops *nexthops);
 int nexthops_tick(struct nexthops *nexthops);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* rtnetlink's two sockets and how questions and events pass; see nexthop_netlink.h. nexthop_message.c has the messages. */
+/* rtnetlink's two sockets, how questions and events pass; see nexthop_netlink.h. Messages: nexthop_message.c. */
 #include "nexthop_netlink.h"
 
 #include <errno.h>
@@ -38,7 +38,7 @@ static int set_up(struct rtnl *rtnl)
 
 	if (setsockopt(mnl_socket_get_fd(rtnl->questions), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))
 		return -errno;
-	/* Only root of the first user namespace may; with the default size events are lost sooner, and asked for again. */
+	/* Only root of the first user namespace may; else events are lost sooner, and everything is asked again. */
 	setsockopt(rtnl_events_fd(rtnl), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
 		int group = groups[i];
@@ -188,6 +188,17 @@ int rtnl_dump_links(struct rtnl *rtnl, rtnl_message_fn message, void *arg)
 	return more < 0 ? -errno : 0;
 }
 
+/*
+ * Once events are lost the kernel loses all that follow, without saying so again, until the queue is empty
+ * (NETLINK_S_CONGESTED): so it is emptied before anyone asks for the state of things.
+ */
+static void drop_events(struct rtnl *rtnl, char *buf, size_t size)
+{
+	while (mnl_socket_recvfrom(rtnl->events, buf, size) >= 0 || errno == EINTR || errno == ENOBUFS ||
+	       errno == ENOSPC)
+		;
+}
+
 int rtnl_read_events(struct rtnl *rtnl, rtnl_message_fn message, void *arg)
 {
 	_Alignas(struct nlmsghdr) char buf[65536];
@@ -196,14 +207,19 @@ int rtnl_read_events(struct rtnl *rtnl, rtnl_message_fn message, void *arg)
 	for (unsigned int i = 0; i < EVENTS_AT_ONCE; i++) {
 		int len = mnl_socket_recvfrom(rtnl->events, buf, sizeof(buf));
 
-		if (len < 0 && errno == EINTR)
+		if (len >= 0) {
+			mnl_cb_run(buf, len, 0, 0, on_message, &call);
 			continue;
-		if (len < 0 && errno == EAGAIN)
+		}
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN)
 			break;
-		/* ENOSPC is libmnl's for an event that did not fit: it is lost as well. */
-		if (len < 0)
-			return errno == ENOSPC ? -ENOBUFS : -errno;
-		mnl_cb_run(buf, len, 0, 0, on_message, &call);
+		if (errno != ENOBUFS && errno != ENOSPC)
+			return -errno;
+		/* ENOSPC is libmnl's for an event that did not fit: lost as well. */
+		drop_events(rtnl, buf, sizeof(buf));
+		return -ENOBUFS;
 	}
 	return 0;
 }

@@ -38,7 +38,7 @@ struct leg {
 struct route {
 	bool local;
 	uint32_t mtu;			/* 0: the route names none */
-	struct leg other;		/* one that leaves through another interface than the asked one; ifindex 0: none */
+	struct leg other;		/* one through another interface than the asked one; ifindex 0: none */
 	unsigned int n_legs;
 	struct leg legs[ROUTE_LEGS_MAX];
 };
@@ -70,7 +70,7 @@ int rtnl_answer_err(const struct nlmsghdr *nlh);
 
 typedef void (*rtnl_message_fn)(const struct nlmsghdr *nlh, void *arg);
 int rtnl_dump_links(struct rtnl *rtnl, rtnl_message_fn message, void *arg);
-/* Hands over the events that are pending (a bounded number). 0, -ENOBUFS: some were lost; or -errno. */
+/* Hands over the events that are pending (a bounded number). -ENOBUFS: some were lost, none is pending. 0 or -errno. */
 int rtnl_read_events(struct rtnl *rtnl, rtnl_message_fn message, void *arg);
 
 /* Messages to the kernel. */

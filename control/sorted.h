@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A sorted array of pointers: found by bisection, walked in order. It owns the array, not what the pointers point to. */
+/* A sorted array of pointers: found by bisection, walked in order. What they point to is the caller's. */
 #ifndef TAILRACE_SORTED_H
 #define TAILRACE_SORTED_H
 

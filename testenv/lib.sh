@@ -96,16 +96,25 @@ begin() {
 # clean_up TAG: processes, namespaces, pins and files, as far as they exist.
 clean_up() {
 	trap '' INT TERM HUP
-	local name pids
+	local name
 	sleep 0.1	# what was started just now may not have entered its namespace yet
 	for name in $(namespaces "$1"); do
-		# One that was interrupted when it was being made is no more than a file.
-		mapfile -t pids < <(ip netns pids "$name" 2> /dev/null)
-		[ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2> /dev/null || true
+		end_processes "$name"
+		# One that was interrupted while it was being made is no more than a file: no error.
 		ip netns del "$name" 2> /dev/null || true
 	done
 	rm -rf "/tmp/tailrace-$1" "${pins:?}/$1" "$pins/$1"-*
 	rmdir "$pins" 2> /dev/null || true
+}
+
+# end_processes NAMESPACE: returns when they are gone; to give back a controller's memory takes a moment.
+end_processes() {
+	local pids tries=100
+	while mapfile -t pids < <(ip netns pids "$1" 2> /dev/null) && [ ${#pids[@]} -gt 0 ] && [ $tries -gt 0 ]; do
+		kill -KILL "${pids[@]}" 2> /dev/null || true
+		tries=$((tries - 1))
+		sleep 0.05
+	done
 }
 
 # wait_until SECONDS COMMAND...: asks ten times a second.

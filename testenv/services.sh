@@ -140,19 +140,18 @@ answered_by() { awk '$1 == "000" || ($1 != 200 && $1 < 1024) { $2 = "-" } { prin
 
 sum_of() { sha256sum < "$1" | cut -d ' ' -f 1; }
 
-# download URL OF A FILE IN $tmp/files [OPTIONS OF curl]: arrives whole.
+# download URL OF A FILE IN $tmp/files [OPTIONS OF curl]: arrives whole. Fit for conditions, where set -e does not count.
 download() {
 	local got=$tmp/download-$BASHPID
-	on client curl -s --connect-timeout 5 --max-time 60 -o "$got" "${@:2}" "$1"
-	equal "$(sum_of "$tmp/files/${1##*/}")" "$(sum_of "$got")"
-	rm "$got"
+	on client curl -s -f --connect-timeout 5 --max-time 60 -o "$got" "${@:2}" "$1" &&
+		equal "$(sum_of "$tmp/files/${1##*/}")" "$(sum_of "$got")" &&
+		rm "$got"
 }
 
 # upload FILE URL OF A DIRECTORY: arrives whole at a backend.
 upload() {
-	local name=upload-$BASHPID got
-	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name"
-	got=$(echo "$tmp"/*/upload/"$name")
-	equal "$(sum_of "$1")" "$(sum_of "$got")"
-	rm "$got"
+	local name=upload-$BASHPID
+	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name" &&
+		equal "$(sum_of "$1")" "$(sum_of "$(echo "$tmp"/*/upload/"$name")")" &&
+		rm "$tmp"/*/upload/"$name"
 }

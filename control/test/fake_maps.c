@@ -256,8 +256,8 @@ const struct tr_vip_address *fake_maps_find_address(const struct fake_maps *maps
 	for (size_t i = maps->running.n_addresses; i-- > 0;) {
 		const struct running_address *at = &maps->addresses[i];
 
-		if ((at->prefix.len == 128 || maps->settings.prefixes) && (!best || at->prefix.len > best->prefix.len) &&
-		    naive_contains(&at->prefix, address))
+		if ((at->prefix.len == 128 || maps->settings.prefixes) &&
+		    (!best || at->prefix.len > best->prefix.len) && naive_contains(&at->prefix, address))
 			best = at;
 	}
 	return best ? &best->value : NULL;
@@ -270,6 +270,7 @@ uint32_t fake_maps_find_vip(const struct fake_maps *maps, const struct tr_vip_ad
 	size_t i = 0;
 
 	if (at->has_exact[l4])
-		i = find_key(maps->services, maps->running.n_services, sizeof(*maps->services), &key, sizeof(key), &found);
+		i = find_key(maps->services, maps->running.n_services, sizeof(*maps->services), &key, sizeof(key),
+			     &found);
 	return found ? maps->services[i].vip : at->all_ports[l4];
 }

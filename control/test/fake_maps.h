@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * An instance's maps in plain memory, for tests of plans: steps are done on them as apply.c does them on the kernel's, and
- * a packet's lookups as the entry program does them.
+ * An instance's maps in plain memory, for tests of plans: steps are done on them as apply.c does them on the kernel's,
+ * and a packet's lookups as the entry program does them.
  */
 #ifndef TAILRACE_TEST_FAKE_MAPS_H
 #define TAILRACE_TEST_FAKE_MAPS_H
@@ -28,8 +28,8 @@ struct fake_maps *fake_maps_new(const struct config_limits *limits);
 void fake_maps_free(struct fake_maps *maps);
 
 /*
- * 0; -E2BIG where a map is full, -ENOENT where what is deleted is not there, -EFAULT where a number or a ring is outside
- * its map.
+ * 0; -E2BIG where a map is full, -ENOENT where what is deleted is not there, -EFAULT where a number or a ring is
+ * outside its map.
  */
 int fake_maps_apply(struct fake_maps *maps, const struct step *step);
 /* A STEP_RING of which only the first `words` stores are done. */
@@ -38,6 +38,7 @@ int fake_maps_apply_ring(struct fake_maps *maps, const struct step *step, uint32
 /* What a packet to the address finds: the address itself, else the longest prefix; NULL: no VIP's address. */
 const struct tr_vip_address *fake_maps_find_address(const struct fake_maps *maps, const struct tr_addr *address);
 /* A VIP's number, 0: no service. */
-uint32_t fake_maps_find_vip(const struct fake_maps *maps, const struct tr_vip_address *at, enum tr_l4 l4, uint16_t port);
+uint32_t fake_maps_find_vip(const struct fake_maps *maps, const struct tr_vip_address *at, enum tr_l4 l4,
+			    uint16_t port);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Maps as sorted lines of text, by names in place of numbers: two instances that do the same give the same text, however
- * they came there. Left out: generations, counts of changes, retired numbers, prev of ring words, and the records that
- * a lost next hop leaves.
+ * Maps as sorted lines of text, by names in place of numbers: two instances that do the same give the same text,
+ * however they came there. Left out: generations, counts of changes, retired numbers, prev of ring words, and the
+ * records that a lost next hop leaves.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -41,8 +41,8 @@ static void dump_settings(const struct fake_maps *maps, FILE *to)
 	fprintf(to, "settings key=%llx,%llx entropy=%x,%x prefixes=%u\n", s->hash_key[0], s->hash_key[1], s->entropy4,
 		s->entropy6, s->prefixes);
 	fprintf(to, "instance source4=%s/%u", text_of(&i->source4), i->source4_len);
-	fprintf(to, " source6=%s/%u ttl=%u ifindex=%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl, i->ifindex,
-		i->config);
+	fprintf(to, " source6=%s/%u ttl=%u ifindex=%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
+		i->ifindex, i->config);
 }
 
 static bool hash_is_right(const struct fake_maps *maps, uint32_t pool)
@@ -64,7 +64,8 @@ static void dump_pool(const struct fake_maps *maps, uint32_t number, FILE *to)
 {
 	const struct tr_pool_info *pool = &maps->pools[number];
 
-	fprintf(to, "pool %s size=%u hash=%s\n", pool->name, pool->ring_size, hash_is_right(maps, number) ? "right" : "WRONG");
+	fprintf(to, "pool %s size=%u hash=%s\n", pool->name, pool->ring_size,
+		hash_is_right(maps, number) ? "right" : "WRONG");
 	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
 		fprintf(to, "pool %s ring %d:", pool->name, l4);
 		for (uint32_t b = 0; b < pool->ring_size; b++) {
@@ -103,7 +104,8 @@ static void dump_vip(const struct fake_maps *maps, uint32_t number, FILE *to)
 	bool same = vip->ring_size == pool->ring_size && vip->pool == maps->vip_info[number].pool &&
 		    !memcmp(vip->ring, pool->ring, sizeof(vip->ring));
 
-	fprintf(to, "vip %s pool=%s ring=%s\n", vip_name(maps, number), pool_name(maps, vip->pool), same ? "its" : "OTHER");
+	fprintf(to, "vip %s pool=%s ring=%s\n", vip_name(maps, number), pool_name(maps, vip->pool),
+		same ? "its" : "OTHER");
 }
 
 static void dump_address(const struct fake_maps *maps, const struct running_address *address, FILE *to)

@@ -171,9 +171,11 @@ void plan_world_check(struct plan_world *world, const struct config *config)
 		fail_msg("%snot done after the plan: %s", world->context, text);
 	for (uint32_t i = 1; i < world->maps->running.limits.pools; i++)
 		for (uint32_t j = 1; j < world->maps->running.limits.pools; j++)
-			if (i != j && pools[i].name[0] && pools[j].name[0] && pools[i].ring[TR_TCP] <= pools[j].ring[TR_TCP] &&
+			if (i != j && pools[i].name[0] && pools[j].name[0] &&
+			    pools[i].ring[TR_TCP] <= pools[j].ring[TR_TCP] &&
 			    pools[j].ring[TR_TCP] < pools[i].ring[TR_TCP] + 2 * pools[i].ring_size)
-				fail_msg("%sthe rings of %s and %s overlap", world->context, pools[i].name, pools[j].name);
+				fail_msg("%sthe rings of %s and %s overlap", world->context, pools[i].name,
+					 pools[j].name);
 	check_first_fill(world, config);
 }
 

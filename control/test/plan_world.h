@@ -56,8 +56,8 @@ char *plan_dump(const struct fake_maps *maps);
 
 const char *step_kind_name(enum step_kind kind);
 /*
- * How many steps of which kind, in the order of enum step_kind: "backend*3 ring vip flush pool". Flushes are not counted.
- * The caller frees it. (That the steps' own order is right is for packets to see: watch.h.)
+ * How many steps of which kind, in the order of enum step_kind: "backend*3 ring vip flush pool". Flushes are not
+ * counted. The caller frees it. (That the steps' own order is right is for packets to see: watch.h.)
  */
 char *plan_steps_text(const struct plan *plan);
 /* The n-th step of a kind, from 0; NULL: there is none. */

@@ -182,8 +182,8 @@ static void add_pool(const struct change_state *state, struct config *config, si
 
 	for (int b = 0; b < CHANGE_BACKENDS; b++)
 		if (state->pools[p].members >> b & 1)
-			len += snprintf(list + len, sizeof(list) - len, "%s=%u%s ", backends[b], state->pools[p].weights[b],
-					state->pools[p].down >> b & 1 ? "!" : "");
+			len += snprintf(list + len, sizeof(list) - len, "%s=%u%s ", backends[b],
+					state->pools[p].weights[b], state->pools[p].down >> b & 1 ? "!" : "");
 	make_pool(config, pool_names[p], ring_sizes[state->pools[p].size], len ? list : "10.0.0.99");
 }
 

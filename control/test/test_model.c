@@ -137,18 +137,21 @@ static const struct claim_case cases[] = {
 	{ "nested prefixes, each inheriting from the one around it",
 	  { { "wide", "192.0.0.0/16", "tcp/80 tcp/443" }, { "mid", "192.0.2.0/24", "tcp/443 tcp/22" },
 	    { "inner", "192.0.2.128/25", "tcp/22" } },
-	  { { "192.0.2.129", "tcp/22", "inner" }, { "192.0.2.129", "tcp/443", "mid" }, { "192.0.2.129", "tcp/80", "wide" },
+	  { { "192.0.2.129", "tcp/22", "inner" }, { "192.0.2.129", "tcp/443", "mid" },
+	    { "192.0.2.129", "tcp/80", "wide" },
 	    { "192.0.2.1", "tcp/22", "mid" }, { "192.0.2.1", "tcp/80", "wide" }, { "192.0.3.1", "tcp/443", "wide" },
 	    { "192.0.3.1", "tcp/22", "none" }, { "192.1.0.0", "tcp/80", "none" } },
 	  3, 3, 8 },
 	{ "nested prefixes where the middle one stops inheritance",
 	  { { "wide", "192.0.0.0/16", "tcp/80 udp/53" }, { "mid", "192.0.2.0/24", "tcp/0" },
 	    { "inner", "192.0.2.128/25", "tcp/22" } },
-	  { { "192.0.2.129", "tcp/80", "mid" }, { "192.0.2.129", "tcp/22", "inner" }, { "192.0.2.129", "udp/53", "wide" },
+	  { { "192.0.2.129", "tcp/80", "mid" }, { "192.0.2.129", "tcp/22", "inner" },
+	    { "192.0.2.129", "udp/53", "wide" },
 	    { "192.0.3.1", "tcp/80", "wide" } },
 	  3, 3, 5 },
 	{ "siblings inherit from their parent, not from each other",
-	  { { "net", "192.0.2.0/24", "tcp/1" }, { "left", "192.0.2.0/25", "tcp/2" }, { "right", "192.0.2.128/25", "tcp/3" } },
+	  { { "net", "192.0.2.0/24", "tcp/1" }, { "left", "192.0.2.0/25", "tcp/2" },
+	    { "right", "192.0.2.128/25", "tcp/3" } },
 	  { { "192.0.2.1", "tcp/2", "left" }, { "192.0.2.1", "tcp/3", "none" }, { "192.0.2.129", "tcp/3", "right" },
 	    { "192.0.2.129", "tcp/2", "none" }, { "192.0.2.1", "tcp/1", "net" }, { "192.0.2.129", "tcp/1", "net" } },
 	  3, 3, 5 },
@@ -167,14 +170,18 @@ static const struct claim_case cases[] = {
 	  { { "192.0.2.1", "tcp/80", "a" }, { "192.0.2.1", "tcp/81", "b" }, { "2001:db8::1", "tcp/80", "c" } },
 	  2, 0, 3 },
 	{ "IPv6: nested, with lengths that are no whole bytes",
-	  { { "wide", "2001:db8::/30", "udp/53" }, { "mid", "2001:db8::/33", "udp/54" }, { "one", "2001:db8::1", "udp/55" } },
+	  { { "wide", "2001:db8::/30", "udp/53" }, { "mid", "2001:db8::/33", "udp/54" },
+	    { "one", "2001:db8::1", "udp/55" } },
 	  { { "2001:db8::1", "udp/53", "wide" }, { "2001:db8::1", "udp/54", "mid" }, { "2001:db8::1", "udp/55", "one" },
-	    { "2001:db8:8000::", "udp/54", "none" }, { "2001:db8:8000::", "udp/53", "wide" }, { "2001:dbb::", "udp/53", "wide" },
+	    { "2001:db8:8000::", "udp/54", "none" }, { "2001:db8:8000::", "udp/53", "wide" },
+	    { "2001:dbb::", "udp/53", "wide" },
 	    { "2001:dbc::", "udp/53", "none" } },
 	  3, 2, 6 },
 	{ "IPv6 all ports at every length",
-	  { { "wide", "2001:db8::/32", "tcp/0" }, { "mid", "2001:db8:1::/48", "tcp/0" }, { "one", "2001:db8:1::1", "tcp/0" } },
-	  { { "2001:db8::1", "tcp/1", "wide" }, { "2001:db8:1::2", "tcp/1", "mid" }, { "2001:db8:1::1", "tcp/1", "one" } },
+	  { { "wide", "2001:db8::/32", "tcp/0" }, { "mid", "2001:db8:1::/48", "tcp/0" },
+	    { "one", "2001:db8:1::1", "tcp/0" } },
+	  { { "2001:db8::1", "tcp/1", "wide" }, { "2001:db8:1::2", "tcp/1", "mid" },
+	    { "2001:db8:1::1", "tcp/1", "one" } },
 	  3, 2, 0 },
 	{ "the families do not meet",
 	  { { "four", "0.0.0.0/0", "tcp/80" }, { "six", "2000::/3", "tcp/80" } },
@@ -187,7 +194,8 @@ static const struct claim_case cases[] = {
 	  3, 0, 8 },
 	{ "a hole: the inner prefix's VIP is the outer one's too",
 	  { { "net", "192.0.2.0/24 192.0.2.128/25", "tcp/80" }, { "other", "192.0.2.128/25", "tcp/81" } },
-	  { { "192.0.2.129", "tcp/80", "net" }, { "192.0.2.129", "tcp/81", "other" }, { "192.0.2.1", "tcp/81", "none" } },
+	  { { "192.0.2.129", "tcp/80", "net" }, { "192.0.2.129", "tcp/81", "other" },
+	    { "192.0.2.1", "tcp/81", "none" } },
 	  2, 2, 3 },
 	{ "no VIPs", {}, { { "192.0.2.1", "tcp/80", "none" } }, 0, 0, 0 },
 };
@@ -313,7 +321,8 @@ static struct config *random_config(uint32_t *seed)
 		for (int l4 = 0; l4 < TR_L4_COUNT; l4++)
 			for (size_t p = 0; p < ARRAY_SIZE(ports); p++)
 				if (!random_below(seed, 3))
-					len += sprintf(services + len, "%s/%d ", l4 == TR_TCP ? "tcp" : "udp", ports[p]);
+					len += sprintf(services + len, "%s/%d ", l4 == TR_TCP ? "tcp" : "udp",
+						       ports[p]);
 		make_vip(config, "vip", "pool", "", services);
 		vip = &config->vips[v];
 		vip->addresses = calloc(4, sizeof(*vip->addresses));

@@ -319,7 +319,8 @@ static void test_backend_in_two_pools(void **state)
 {
 	struct plan_world *world = *state;
 
-	change_only(world, two("10.0.0.1", "10.0.0.1=7"), "settings backend*2 ring*2 vip*2 service*2 address*2 flush pool*2");
+	change_only(world, two("10.0.0.1", "10.0.0.1=7"),
+		    "settings backend*2 ring*2 vip*2 service*2 address*2 flush pool*2");
 	assert_int_not_equal(find_backend_number(world->maps, "first", "10.0.0.1"),
 			     find_backend_number(world->maps, "second", "10.0.0.1"));
 	change_only(world, two("10.0.0.1", "10.0.0.1=8"), "backend ring pool");

@@ -22,7 +22,7 @@
 #define CHANGES 25		/* in a sequence */
 
 struct sequence {
-	struct change_state state;
+	struct change_state state, reached;	/* where it goes, where it last was as a whole */
 	struct plan_world *world;
 	struct watch *watch;
 	bool crashes, crashed;
@@ -68,7 +68,8 @@ static void check_owner(struct sequence *s, const struct plan *plan, const struc
 			violation(s, "number %u changes hands unnoticed", step->number);
 		/* A pool whose ring was written and that then never got its name may become another's. */
 		if (!s->crashed && strcmp(s->owners[step->number], owner))
-			violation(s, "number %u goes from pool %s to %s unnoticed", step->number, s->owners[step->number], owner);
+			violation(s, "number %u goes from pool %s to %s unnoticed", step->number,
+				  s->owners[step->number], owner);
 	}
 	strcpy(s->owners[step->number], owner);
 }
@@ -93,7 +94,8 @@ static void apply_step(struct sequence *s, const struct plan *plan, size_t i)
 	}
 	err = fake_maps_apply(s->world->maps, step);
 	if (err)
-		violation(s, "step %zu of %zu, %s %u: %s", i, plan->n, step_kind_name(step->kind), step->number, strerror(-err));
+		violation(s, "step %zu of %zu, %s %u: %s", i, plan->n, step_kind_name(step->kind), step->number,
+			  strerror(-err));
 	observe(s, plan, i);
 }
 
@@ -119,7 +121,22 @@ static bool wants_crash(struct sequence *s, const struct plan *plan)
 	return s->crashes && plan->n && s->watch->n_targets < WATCH_TARGETS_MAX && !random_below(&s->state.seed, 3);
 }
 
-/* Towards this configuration, or, after a crash, towards the same or the one after it. */
+/* Planned anew towards the same configuration, towards the one after it, or back. */
+static void turn_after_crash(struct sequence *s)
+{
+	uint32_t seed = s->state.seed;
+
+	switch (random_below(&seed, 3)) {
+	case 0:
+		s->state = s->reached;
+		break;
+	case 1:
+		random_change(&s->state, s->world);
+		seed = s->state.seed;
+	}
+	s->state.seed = seed;
+}
+
 static void run_change(struct sequence *s)
 {
 	struct config *config = change_config(&s->state);
@@ -141,41 +158,51 @@ static void run_change(struct sequence *s)
 		apply_step(s, plan, i);
 	plan_free(plan);
 	if (broken) {
-		if (random_below(&s->state.seed, 2))
-			random_change(&s->state, s->world);
+		turn_after_crash(s);
 		run_change(s);
 		return;
 	}
 	if (!watch_end(s->watch))
 		violation(s, "at the end: %s", s->watch->why);
 	plan_world_check(s->world, config);
+	s->reached = s->state;
+}
+
+static void start_sequence(struct sequence *s, uint32_t seed)
+{
+	struct tr_addr addresses[32];
+	size_t n = change_addresses(addresses, ARRAY_SIZE(addresses));
+	struct config *config = make_config();
+	struct config_limits limits = config->limits;
+
+	limits.backends = 40;
+	random_start(&s->state, seed);
+	s->reached = s->state;
+	s->world = plan_world_new(&limits);
+	s->watch = watch_new(s->world, addresses, n, change_ports, change_n_ports);
+	s->owners = calloc(limits.backends + 1, sizeof(*s->owners));
+	assert_non_null(s->owners);
+	watch_begin(s->watch, config);
+}
+
+static void end_sequence(struct sequence *s)
+{
+	free(s->owners);
+	watch_free(s->watch);
+	plan_world_free(s->world);
 }
 
 static void run_sequence(uint32_t seed, bool crashes)
 {
 	struct sequence s = { .crashes = crashes };
-	struct tr_addr addresses[32];
-	size_t n = change_addresses(addresses, ARRAY_SIZE(addresses));
-	struct config_limits limits;
-	struct config *config = make_config();
 
-	limits = config->limits;
-	limits.backends = 40;
-	config_free(config);
-	random_start(&s.state, seed);
-	s.world = plan_world_new(&limits);
-	s.watch = watch_new(s.world, addresses, n, change_ports, change_n_ports);
-	s.owners = calloc(limits.backends + 1, sizeof(*s.owners));
-	assert_non_null(s.owners);
-	watch_begin(s.watch, make_config());
+	start_sequence(&s, seed);
 	for (int c = 0; c < CHANGES; c++) {
 		snprintf(s.world->context, sizeof(s.world->context), "SEED=%u ROUNDS=1, change %d: ", seed, c);
 		run_change(&s);
 		random_change(&s.state, s.world);
 	}
-	free(s.owners);
-	watch_free(s.watch);
-	plan_world_free(s.world);
+	end_sequence(&s);
 }
 
 static void run_sequences(bool crashes)
@@ -197,11 +224,54 @@ static void test_crashes(void **state)
 	run_sequences(true);
 }
 
+/* What a first fill or a change of ring sizes leaves behind, wherever it ends, is not for another to write over. */
+static void break_rings_off(struct sequence *s, const char *const pools[3], const uint32_t sizes[3], size_t stop)
+{
+	for (int turn = 0; turn < 3; turn++) {
+		struct config *config = make_config();
+		struct plan *plan;
+
+		make_pool(config, turn == 2 ? "other" : "mine", turn == 2 ? 37 : 11, "10.0.0.7 10.0.0.8");
+		make_pool(config, pools[turn], sizes[turn], turn == 2 ? "10.0.0.5" : "10.0.0.1 10.0.0.2");
+		make_vip(config, "web", turn == 2 ? "other" : "mine", "192.0.2.1", "tcp/80");
+		make_vip(config, "dns", pools[turn], "192.0.2.2", "udp/53");
+		snprintf(s->world->context, sizeof(s->world->context), "stop %zu, turn %d: ", stop, turn);
+		plan = plan_world_plan(s->world, config);
+		watch_begin(s->watch, config);
+		for (size_t i = 0; i < plan->n && (turn != 1 || i < stop); i++)
+			apply_step(s, plan, i);
+		plan_free(plan);
+		s->crashed = true;
+		if (turn != 1 && !watch_end(s->watch))
+			violation(s, "at the end: %s", s->watch->why);
+		if (turn == 1)
+			plan_world_restart(s->world);
+		else
+			plan_world_check(s->world, config);
+	}
+}
+
+static void test_crash_at_every_step(void **state)
+{
+	static const char *const same[3] = { "red", "red", "red" }, *const renamed[3] = { "red", "blue", "green" };
+	static const uint32_t sizes[3] = { 13, 23, 37 };
+
+	for (size_t stop = 0; stop < 40; stop++)
+		for (int i = 0; i < 2; i++) {
+			struct sequence s = {};
+
+			start_sequence(&s, 1);
+			break_rings_off(&s, i ? same : renamed, sizes, stop);
+			end_sequence(&s);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_crashes),
+		cmocka_unit_test(test_crash_at_every_step),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

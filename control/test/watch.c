@@ -225,12 +225,12 @@ static bool check_dangling(struct watch *watch)
 
 		for (int l4 = 0; l4 < TR_L4_COUNT; l4++)
 			if (value->all_ports[l4] && !maps->vips[value->all_ports[l4]].ring_size)
-				return wrong(watch, &nobody, "all ports of id %u are of VIP %u, which is free", value->id,
-					     value->all_ports[l4]);
+				return wrong(watch, &nobody, "all ports of id %u are of VIP %u, which is free",
+					     value->id, value->all_ports[l4]);
 		for (size_t s = 0; s < maps->running.n_services; s++)
 			if (maps->services[s].key.address == value->id && !maps->vips[maps->services[s].vip].ring_size)
-				return wrong(watch, &nobody, "a service of id %u is of VIP %u, which is free", value->id,
-					     maps->services[s].vip);
+				return wrong(watch, &nobody, "a service of id %u is of VIP %u, which is free",
+					     value->id, maps->services[s].vip);
 	}
 	return true;
 }

@@ -30,7 +30,9 @@ value() {
 import re, sys
 total = 0
 for line in sys.stdin:
-    name, labels, value = re.match(r"(\w*)(\{.*\})? (.*)", line).groups()
+    if line.startswith("#"):
+        continue
+    name, labels, value = re.match(r"(\w+)(\{.*\})? (.*)", line).groups()
     if name == sys.argv[1] and all(label in (labels or "") for label in sys.argv[2:]):
         total += float(value)
 print(int(total))' "$@"
@@ -49,7 +51,7 @@ ok "content type" [ "$(on balancer curl -s -o /dev/null -w '%{content_type}' htt
 ok "another path: 404" equal 404 "$(on balancer curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:9564/nothing)"
 ok "new flows of a VIP" equal 80 "$(value tailrace_vip_new_flows_total 'vip="www"')"
 ok "packets of a VIP" equal 70 "$(value tailrace_vip_packets_total 'vip="echo"')"
-ok "bytes of a VIP" equal "$(stats | json "s['vips'][0]['bytes']")" "$(value tailrace_vip_bytes_total 'vip="www"')"
+ok "bytes of a VIP" equal "$(stats | json "[v['bytes'] for v in s['vips'] if v['name'] == 'www'][0]")" "$(value tailrace_vip_bytes_total 'vip="www"')"
 ok "new flows of backends" equal 80 "$(value tailrace_backend_new_flows_total)"
 ok "packets of backends" equal "$(stats | json "sum(v['packets'] for v in s['vips'])")" "$(value tailrace_backend_packets_total)"
 ok "forwarded" equal "$(verdict forwarded)" "$(value tailrace_packets_total 'verdict="forwarded"')"

@@ -137,6 +137,6 @@ test_mistakes
 ok "flows of the other pool stay" equal "$(cat "$tmp/other")" "$(echoes 64 192.0.2.2 7 20000)"
 ok "a download from the other pool has lasted through all that" kill -0 $long
 wait $long && lasted=0 || lasted=$?
-ok "and is whole" equal 0 $lasted
+ok "and is whole" equal 0 "$lasted"
 ok "no packet under another verdict" no_bad_verdicts
 done_testing
