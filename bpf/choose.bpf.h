@@ -47,8 +47,9 @@ static __always_inline __u64 hash_flow6(const struct tr_settings *set, const voi
 #define NO_WORD ((__u32)~0)	/* no backend's number: a bug, the ring lies outside the map */
 
 /* 0: none. The bucket comes from the hash's upper half; its lower half is left for entropy. */
-static __always_inline __u32 choose_backend(const struct handover *service, __u32 ring, __u64 hash)
+static __always_inline __u32 choose_backend(const struct handover *service, __u8 l4, __u64 hash)
 {
+	__u32 ring = l4 == TR_TCP ? service->ring : service->ring + service->ring_size;
 	__u32 index = ring + ((hash >> 32) * service->ring_size >> 32);
 	__u64 *word = bpf_map_lookup_elem(&rings, &index);
 

@@ -87,6 +87,12 @@ static __always_inline int find_service(const struct tr_vip_address *address, __
 	struct tr_service_key key = { .address = address->id, .port = port, .l4 = l4 };
 	__u32 number = l4 == TR_TCP ? address->all_ports[TR_TCP] : address->all_ports[TR_UDP];
 	__u8 has_exact = l4 == TR_TCP ? address->has_exact[TR_TCP] : address->has_exact[TR_UDP];
+	union {			/* the first word of struct tr_vip, in one load */
+		__u64 word;
+		struct {
+			__u32 ring, ring_size;
+		};
+	} place;
 	struct tr_vip *vip;
 	__u32 *exact;
 
@@ -96,14 +102,14 @@ static __always_inline int find_service(const struct tr_vip_address *address, __
 			number = *exact;
 	}
 	service->vip = number;
-	service->ring[TR_TCP] = service->ring[TR_UDP] = service->ring_size = 0;
+	service->ring = service->ring_size = 0;
 	if (number) {
 		vip = bpf_map_lookup_elem(&vips, &number);
 		if (!vip)
 			return -1;
-		service->ring[TR_TCP] = vip->ring[TR_TCP];
-		service->ring[TR_UDP] = vip->ring[TR_UDP];
-		service->ring_size = vip->ring_size;
+		place.word = *(const volatile __u64 *)vip;
+		service->ring = place.ring;
+		service->ring_size = place.ring_size;
 	}
 	return has_exact;
 }

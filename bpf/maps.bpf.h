@@ -144,7 +144,7 @@ struct stages_map {
 /* What the entry found out, for the stage that it tail-calls. */
 struct handover {
 	__u32 vip;
-	__u32 ring[TR_L4_COUNT];
+	__u32 ring;			/* as in struct tr_vip */
 	__u32 ring_size;
 };
 
@@ -166,7 +166,7 @@ struct cached_vip {
 	__u32 generation;		/* of tr_settings when the answer was looked up; any other: stale */
 	struct handover service;	/* vip 0: the address has no such service */
 	struct tr_vip_address address;	/* for kind CACHED_ADDRESS; id 0: no VIP's address */
-	__u64 pad;
+	__u32 pad[3];
 };
 _Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
 

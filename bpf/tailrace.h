@@ -62,12 +62,16 @@ struct tr_service_key {
 	__u8 pad;
 };
 
-/* Value of `vips` (array by VIP number): where its pool's ring lies in `rings`. */
+/*
+ * Value of `vips` (array by VIP number): where its pool's ring lies in `rings`. A ring is TCP's words and right behind
+ * them as many for UDP, so that start and size are one 8-byte word, which a packet sees before or after a change.
+ */
 struct tr_vip {
-	__u32 ring[TR_L4_COUNT];	/* index of the first word */
-	__u32 ring_size;		/* words, a prime; 0: the number is free */
+	__u32 ring;			/* index of TCP's first word; UDP's is ring + ring_size */
+	__u32 ring_size;		/* words for one protocol, a prime; 0: the number is free */
 	__u32 pool;			/* pool number */
-};
+	__u32 pad;
+} __attribute__((aligned(8)));
 
 /*
  * A bucket of a ring, one 64-bit word of `rings` (mmap'ed array), written by the controller with one atomic store:
@@ -182,9 +186,8 @@ struct tr_pool_info {
 	__u64 ring_hash;		/* of what the ring was built from; equal: no need to build it again */
 	__u64 ring_changes;		/* times that the ring was written */
 	__u64 words_changed;		/* buckets written in all of them, for one protocol */
-	__u32 ring[TR_L4_COUNT];	/* index of the first word in `rings` */
-	__u32 ring_size;		/* words, for one protocol */
-	__u32 pad;
+	__u32 ring;			/* as in struct tr_vip */
+	__u32 ring_size;
 };
 
 /* Value of `vip_info` (array by VIP number). */
@@ -223,7 +226,7 @@ _Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
 _Static_assert(sizeof(struct tr_settings) == 32, "tr_settings");
 _Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
 _Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");
-_Static_assert(sizeof(struct tr_pool_info) == 104, "tr_pool_info");
+_Static_assert(sizeof(struct tr_pool_info) == 96, "tr_pool_info");
 _Static_assert(sizeof(struct tr_instance) == 344, "tr_instance");
 
 #endif

@@ -17,5 +17,5 @@ int tr_tcp(struct xdp_md *ctx)
 	if (!tcp || tcp->doff * 4 < sizeof(*tcp) || tcp->doff * 4 > payload)
 		return finish(TR_V_BAD_L4);
 	inner.syn = tcp->syn && !tcp->ack;
-	return forward(ctx, set, service->vip, choose_backend(service, service->ring[TR_TCP], inner.hash), &inner);
+	return forward(ctx, set, service->vip, choose_backend(service, TR_TCP, inner.hash), &inner);
 }

@@ -20,5 +20,5 @@ int tr_udp(struct xdp_md *ctx)
 	if (len < sizeof(*udp) || len > payload)
 		return finish(TR_V_BAD_L4);
 	inner.syn = 0;
-	return forward(ctx, set, service->vip, choose_backend(service, service->ring[TR_UDP], inner.hash), &inner);
+	return forward(ctx, set, service->vip, choose_backend(service, TR_UDP, inner.hash), &inner);
 }

@@ -25,6 +25,11 @@ static void store_words(void *to, const void *from, size_t bytes)
 			__atomic_store_n(&target[i], source[i], __ATOMIC_RELEASE);
 }
 
+void dataplane_flush(struct dataplane *dp)
+{
+	__atomic_fetch_add(&dp->settings->generation, 1, __ATOMIC_RELEASE);
+}
+
 static int zero_traffic(struct dataplane *dp, enum state_map map, uint32_t number)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -61,7 +66,7 @@ static void apply_ring(struct dataplane *dp, const struct step *step)
 	if (step->ring.in_place)
 		__atomic_store_n(&dp->pools[step->number].ring_hash, 0, __ATOMIC_RELEASE);
 	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
-		uint64_t *words = dp->rings + step->ring.start[l4];
+		uint64_t *words = dp->rings + step->ring.start + l4 * step->ring.size;
 
 		for (uint32_t b = 0; b < step->ring.size; b++) {
 			uint64_t number = step->ring.members[b], old = words[b] & TR_BACKEND_MASK;
@@ -143,7 +148,7 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 	case STEP_ADDRESS:
 		return apply_address(dp, step);
 	case STEP_FLUSH:
-		__atomic_fetch_add(&dp->settings->generation, 1, __ATOMIC_RELEASE);
+		dataplane_flush(dp);
 		return 0;
 	case STEP_POOL:
 		store_words(&dp->pools[step->number], &step->pool, sizeof(step->pool));
@@ -184,8 +189,10 @@ int dataplane_apply(struct dataplane *dp, const struct plan *plan)
 	for (size_t i = 0; i < plan->n; i++) {
 		int err = apply_step(dp, &plan->steps[i]);
 
-		if (err)
-			return log_err(err, "%s: cannot write %s (step %zu of %zu); the steps before it stand", dp->dir,
+		if (!err)
+			continue;
+		dataplane_flush(dp);	/* the flush of what was done may be among the steps that were not */
+		return log_err(err, "%s: cannot write %s (step %zu of %zu); the steps before it stand", dp->dir,
 				       step_name(plan->steps[i].kind), i + 1, plan->n);
 	}
 	return 0;

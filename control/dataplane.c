@@ -122,6 +122,7 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 		return err;
 	}
 	fill_running(dp);
+	dataplane_flush(dp);	/* a controller that died may have changed VIPs and not come to its own flush */
 	*ret = dp;
 	return 0;
 }

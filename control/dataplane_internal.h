@@ -48,6 +48,8 @@ struct dataplane {
 
 /* dataplane_load.c: makes or takes over maps and programs, fills fds and max_entries. Logs its errors. */
 int dataplane_load(struct dataplane *dp, const struct config_limits *limits);
+/* Raises the generation: what the VIP caches hold is forgotten. */
+void dataplane_flush(struct dataplane *dp);
 /* The size of a state map that these limits ask for. */
 uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits *limits);
 

@@ -103,9 +103,11 @@ static int plan_all(struct planning *p)
 	if (!err)
 		err = plan_backends_and_rings(p);
 	if (!err)
+		err = plan_pools(p, true);
+	if (!err)
 		err = plan_vips(p);
 	if (!err)
-		err = plan_pools(p);
+		err = plan_pools(p, false);
 	if (!err)
 		err = plan_deletions_of_vips(p);
 	if (!err)

@@ -82,7 +82,7 @@ struct step {
 		struct {
 			uint32_t *members;	/* size backend numbers; the plan's */
 			uint32_t size;
-			uint32_t start[TR_L4_COUNT];
+			uint32_t start;	/* as tr_vip.ring */
 			uint32_t changed;	/* buckets that differ */
 			bool in_place;
 		} ring;

@@ -6,10 +6,10 @@
 #include "plan.h"
 
 struct planned_ring {
-	uint32_t start[TR_L4_COUNT];
+	uint32_t start;
 	uint64_t hash;
 	uint32_t changed;
-	bool written;
+	bool in_place, written;
 };
 
 struct planning {
@@ -27,6 +27,7 @@ struct planning {
 	/* plan_vips.c */
 	uint32_t *vip_numbers;		/* by index into config.vips */
 	bool *vip_used, *vip_kept;	/* by number */
+	size_t n_services;		/* once the new ones are there and the old ones not gone */
 	bool flush;			/* a step changed what caches hold */
 };
 
@@ -39,7 +40,7 @@ uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size);
 int plan_number_pools(struct planning *p);
 int plan_backends_and_rings(struct planning *p);
 int plan_vips(struct planning *p);
-int plan_pools(struct planning *p);
+int plan_pools(struct planning *p, bool fresh);
 int plan_deletions_of_vips(struct planning *p);
 int plan_deletions_of_pools(struct planning *p);
 void plan_end_pools(struct planning *p);

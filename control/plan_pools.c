@@ -75,7 +75,7 @@ static int compare_regions(const void *x, const void *y)
 static int find_room(struct planning *p, size_t pool, uint32_t size, uint32_t *ret)
 {
 	const struct running *r = p->running;
-	_cleanup_free_ struct region *regions = calloc(r->limits.pools + pool + 1, sizeof(*regions));
+	_cleanup_free_ struct region *regions = calloc(r->limits.pools + r->limits.vips + pool + 1, sizeof(*regions));
 	uint32_t from = 0;
 	size_t n = 0;
 
@@ -83,9 +83,13 @@ static int find_room(struct planning *p, size_t pool, uint32_t size, uint32_t *r
 		return -ENOMEM;
 	for (uint32_t i = 1; i < r->limits.pools; i++)
 		if (r->pools[i].name[0])
-			regions[n++] = (struct region){ r->pools[i].ring[TR_TCP], 2 * r->pools[i].ring_size };
+			regions[n++] = (struct region){ r->pools[i].ring, 2 * r->pools[i].ring_size };
+	/* A change that was broken off may have moved VIPs to a ring that their pool does not know yet. */
+	for (uint32_t i = 1; i < r->limits.vips; i++)
+		if (r->vips[i].ring_size)
+			regions[n++] = (struct region){ r->vips[i].ring, 2 * r->vips[i].ring_size };
 	for (size_t i = 0; i < pool; i++)
-		regions[n++] = (struct region){ p->rings[i].start[TR_TCP], 2 * p->desired->config->pools[i].ring_size };
+		regions[n++] = (struct region){ p->rings[i].start, 2 * p->desired->config->pools[i].ring_size };
 	qsort(regions, n, sizeof(*regions), compare_regions);
 	for (size_t i = 0; i < n && regions[i].start < from + size; i++)
 		if (regions[i].start + regions[i].size > from)
@@ -106,18 +110,34 @@ static const struct nexthop *ask_nexthop(const struct planning *p, const struct 
 	return p->desired->nexthop(&backend->address, p->desired->nexthop_arg);
 }
 
+/* The ring that a change of the pool's ring size had written and given to VIPs when it was broken off; or NULL. */
+static const struct tr_vip *find_moved_vip(const struct planning *p, uint32_t pool, uint32_t ring_size)
+{
+	for (uint32_t n = 1; n < p->running->limits.vips; n++)
+		if (p->running->vips[n].pool == pool && p->running->vips[n].ring_size == ring_size)
+			return &p->running->vips[n];
+	return NULL;
+}
+
 static int place_ring(struct planning *p, size_t i)
 {
 	const struct config_pool *pool = &p->desired->config->pools[i];
 	const struct tr_pool_info *old = &p->running->pools[p->pool_numbers[i]];
+	const struct tr_vip *moved = find_moved_vip(p, p->pool_numbers[i], pool->ring_size);
 	struct planned_ring *ring = &p->rings[i];
 	uint32_t start;
 	int err;
 
+	ring->in_place = true;
 	if (old->name[0] && old->ring_size == pool->ring_size) {
-		memcpy(ring->start, old->ring, sizeof(ring->start));
+		ring->start = old->ring;
 		return 0;
 	}
+	if (old->name[0] && moved) {
+		ring->start = moved->ring;
+		return 0;
+	}
+	ring->in_place = false;
 	err = find_room(p, i, 2 * pool->ring_size, &start);
 	if (err == -ENOSPC)
 		return plan_fail(p, err,
@@ -126,14 +146,13 @@ static int place_ring(struct planning *p, size_t i)
 				 pool->name, pool->ring_size, p->running->limits.ring_words);
 	if (err)
 		return err;
-	ring->start[TR_TCP] = start;
-	ring->start[TR_UDP] = start + pool->ring_size;
+	ring->start = start;
 	return 0;
 }
 
 static uint32_t count_changed(const struct planning *p, size_t i, const uint32_t *members)
 {
-	const uint64_t *words = p->running->rings + p->rings[i].start[TR_TCP];
+	const uint64_t *words = p->running->rings + p->rings[i].start;
 	uint32_t changed = 0;
 
 	for (uint32_t b = 0; b < p->desired->config->pools[i].ring_size; b++)
@@ -152,8 +171,8 @@ static int add_ring(struct planning *p, size_t i, const struct ring_member *memb
 
 	ring->hash = ring_hash(members, n, pool->ring_size);
 	if (old->name[0] && old->ring_size == pool->ring_size && old->ring_hash == ring->hash) {
-		for (size_t m = 0; m < n; m++)
-			counts[members[m].number] = p->running->backend_info[members[m].number].buckets;
+		for (uint32_t b = 0; b < pool->ring_size; b++)
+			counts[p->running->rings[ring->start + b] & TR_BACKEND_MASK]++;
 		return 0;
 	}
 	numbers = calloc(pool->ring_size, sizeof(*numbers));
@@ -167,10 +186,10 @@ static int add_ring(struct planning *p, size_t i, const struct ring_member *memb
 	step = plan_add(p, STEP_RING, p->pool_numbers[i]);
 	if (!step)
 		return -ENOMEM;
-	step->ring.in_place = old->name[0] && old->ring_size == pool->ring_size;
+	step->ring.in_place = ring->in_place;
 	step->ring.changed = step->ring.in_place ? count_changed(p, i, numbers) : pool->ring_size;
 	step->ring.size = pool->ring_size;
-	memcpy(step->ring.start, ring->start, sizeof(ring->start));
+	step->ring.start = ring->start;
 	step->ring.members = TAKE_PTR(numbers);
 	ring->changed = step->ring.changed;
 	ring->written = true;
@@ -321,6 +340,8 @@ static int rotate_steps(struct plan *plan, size_t from, size_t middle)
 
 	if (!rings)
 		return -ENOMEM;
+	if (!n)
+		return 0;
 	memcpy(rings, plan->steps + from, n * sizeof(*rings));
 	memmove(plan->steps + from, plan->steps + middle, (plan->n - middle) * sizeof(*rings));
 	memcpy(plan->steps + plan->n - n, rings, n * sizeof(*rings));
@@ -353,7 +374,7 @@ int plan_backends_and_rings(struct planning *p)
 	return err ? err : rotate_steps(p->plan, from, middle);
 }
 
-int plan_pools(struct planning *p)
+int plan_pools(struct planning *p, bool fresh)
 {
 	const struct config *config = p->desired->config;
 
@@ -368,10 +389,10 @@ int plan_pools(struct planning *p)
 		struct step *step;
 
 		strncpy(info.name, config->pools[i].name, TR_NAME_MAX - 1);
-		memcpy(info.ring, p->rings[i].start, sizeof(info.ring));
+		info.ring = p->rings[i].start;
 		info.ring_changes += p->rings[i].written;
 		info.words_changed += p->rings[i].changed;
-		if (!memcmp(&info, old, sizeof(info)))
+		if (fresh != !old->name[0] || !memcmp(&info, old, sizeof(info)))
 			continue;
 		step = plan_add(p, STEP_POOL, p->pool_numbers[i]);
 		if (!step)
@@ -395,12 +416,11 @@ int plan_deletions_of_pools(struct planning *p)
 	const struct running *r = p->running;
 	struct step *step;
 
-	for (uint32_t n = 1; n < r->limits.pools; n++)
-		if (r->pools[n].name[0] && !pool_kept(p, n) && !plan_add(p, STEP_DELETE_POOL, n))
-			return -ENOMEM;
 	for (uint32_t n = 1; n < r->limits.backends; n++) {
+		bool retired = r->backend_info[n].state == TR_BACKEND_RETIRED;
+
 		if (p->backend_kept[n] || r->backend_info[n].state == TR_BACKEND_FREE ||
-		    r->backend_info[n].state == TR_BACKEND_RETIRED)
+		    (retired && (!r->backend_info[n].pool || pool_kept(p, r->backend_info[n].pool))))
 			continue;
 		step = plan_add(p, STEP_RETIRE_BACKEND, n);
 		if (!step)
@@ -410,8 +430,12 @@ int plan_deletions_of_pools(struct planning *p)
 		if (!pool_kept(p, r->backend_info[n].pool))
 			step->backend_info.pool = 0;	/* the pool's number may come to mean another */
 		step->backend_info.buckets = 0;
-		step->backend_info.retired_at = p->desired->now;
+		if (!retired)
+			step->backend_info.retired_at = p->desired->now;
 	}
+	for (uint32_t n = 1; n < r->limits.pools; n++)
+		if (r->pools[n].name[0] && !pool_kept(p, n) && !plan_add(p, STEP_DELETE_POOL, n))
+			return -ENOMEM;
 	return 0;
 }
 

@@ -46,7 +46,7 @@ static int plan_vip(struct planning *p, size_t i)
 	struct step *step;
 
 	strncpy(info.name, config->name, TR_NAME_MAX - 1);
-	memcpy(vip.ring, p->rings[config->pool].start, sizeof(vip.ring));
+	vip.ring = p->rings[config->pool].start;
 	if (!memcmp(&vip, &p->running->vips[number], sizeof(vip)) && !memcmp(&info, old_info, sizeof(info)))
 		return 0;
 	step = plan_add(p, STEP_VIP, number);
@@ -85,7 +85,7 @@ static int number_addresses(struct planning *p, uint32_t *ids)
 {
 	const struct model *model = p->desired->model;
 	const struct running *r = p->running;
-	uint32_t from = 1, max = r->limits.addresses + r->limits.prefixes + 1;
+	uint32_t from = 1, max = r->limits.addresses + r->limits.prefixes + r->limits.services + 1;
 	_cleanup_free_ bool *used = calloc(max, sizeof(*used));
 
 	if (!used)
@@ -93,6 +93,10 @@ static int number_addresses(struct planning *p, uint32_t *ids)
 	for (size_t i = 0; i < r->n_addresses; i++)
 		if (r->addresses[i].value.id < max)
 			used[r->addresses[i].value.id] = true;
+	/* A change that was broken off may have left services without their address. */
+	for (size_t i = 0; i < r->n_services; i++)
+		if (r->services[i].key.address < max)
+			used[r->services[i].key.address] = true;
 	for (size_t i = 0; i < model->n_addresses; i++) {
 		const struct running_address *found = find_address(r, &model->addresses[i].prefix);
 
@@ -125,13 +129,12 @@ static int check_room(struct planning *p)
 	return 0;
 }
 
-static int plan_services(struct planning *p, const uint32_t *ids)
+static int plan_services(struct planning *p, const uint32_t *ids, const struct model_address *address)
 {
 	const struct model *model = p->desired->model;
-	size_t total = p->running->n_services;
 	struct step *step;
 
-	for (size_t i = 0; i < model->n_services; i++) {
+	for (size_t i = address->first_service; i < address->first_service + address->n_services; i++) {
 		const struct model_service *service = &model->services[i];
 		struct tr_service_key key = { ids[service->address], htons(service->port), service->l4, 0 };
 		const struct running_service *old = find_service(p->running, &key);
@@ -139,7 +142,7 @@ static int plan_services(struct planning *p, const uint32_t *ids)
 
 		if (old && old->vip == vip)
 			continue;
-		total += !old;
+		p->n_services += !old;
 		step = plan_add(p, STEP_SERVICE, 0);
 		if (!step)
 			return -ENOMEM;
@@ -147,11 +150,6 @@ static int plan_services(struct planning *p, const uint32_t *ids)
 		step->service.vip = vip;
 		p->flush = true;
 	}
-	if (total > p->running->limits.services)
-		return plan_fail(p, -ENOSPC,
-				 "%zu exact services, old and new (each port at each address, with what addresses inherit "
-				 "from the prefixes around them), and the map holds %u; raise limits.services",
-				 total, p->running->limits.services);
 	return 0;
 }
 
@@ -167,16 +165,26 @@ static struct tr_vip_address address_value(const struct planning *p, const struc
 	return value;
 }
 
-static int plan_addresses(struct planning *p, const uint32_t *ids)
+/*
+ * New ones, or those that are there already. The inner before the outer, so that no packet meets a prefix that is not
+ * to be its own.
+ */
+static int plan_addresses(struct planning *p, const uint32_t *ids, bool fresh)
 {
 	const struct model *model = p->desired->model;
 	struct step *step;
+	int err;
 
-	for (size_t i = 0; i < model->n_addresses; i++) {
+	for (size_t i = model->n_addresses; i-- > 0;) {
 		const struct model_address *address = &model->addresses[i];
 		struct tr_vip_address value = address_value(p, address, ids[i]);
 		const struct running_address *old = find_address(p->running, &address->prefix);
 
+		if (fresh != !old)
+			continue;
+		err = plan_services(p, ids, address);
+		if (err)
+			return err;
 		if (old && !memcmp(&old->value, &value, sizeof(value)))
 			continue;
 		step = plan_add(p, STEP_ADDRESS, 0);
@@ -211,10 +219,19 @@ int plan_vips(struct planning *p)
 		err = number_addresses(p, ids);
 	if (!err && model->n_prefixes > p->running->settings->prefixes)
 		err = plan_add(p, STEP_PREFIXES, model->n_prefixes) ? 0 : -ENOMEM;
+	p->n_services = p->running->n_services;
 	if (!err)
-		err = plan_services(p, ids);
+		err = plan_addresses(p, ids, true);
+	/* What a new address takes over from a prefix must be forgotten before the prefix changes. */
 	if (!err)
-		err = plan_addresses(p, ids);
+		err = add_flush(p);
+	if (!err)
+		err = plan_addresses(p, ids, false);
+	if (!err && p->n_services > p->running->limits.services)
+		err = plan_fail(p, -ENOSPC,
+				"%zu exact services, old and new (each port at each address, with what addresses inherit "
+				"from the prefixes around them), and the map holds %u; raise limits.services",
+				p->n_services, p->running->limits.services);
 	return err ? err : add_flush(p);
 }
 
@@ -246,12 +263,16 @@ static int compare_kept_ids(const void *x, const void *y)
 	return (a->id > b->id) - (a->id < b->id);
 }
 
-static bool service_kept(const struct planning *p, const struct kept_id *kept, size_t n, const struct tr_service_key *key)
+static const struct model_address *find_kept(const struct kept_id *kept, size_t n, uint32_t id)
 {
-	struct kept_id wanted = { .id = key->address };
+	struct kept_id wanted = { .id = id };
 	const struct kept_id *found = bsearch(&wanted, kept, n, sizeof(*kept), compare_kept_ids);
-	const struct model_address *address = found ? found->address : NULL;
 
+	return found ? found->address : NULL;
+}
+
+static bool service_kept(const struct planning *p, const struct model_address *address, const struct tr_service_key *key)
+{
 	for (uint32_t s = 0; address && s < address->n_services; s++) {
 		const struct model_service *service = &p->desired->model->services[address->first_service + s];
 
@@ -261,32 +282,44 @@ static bool service_kept(const struct planning *p, const struct kept_id *kept, s
 	return false;
 }
 
-static int delete_services(struct planning *p, const struct kept_id *kept)
+/* Of addresses that stay, or of those that go. */
+static int delete_services(struct planning *p, const struct kept_id *kept, bool of_kept)
 {
 	const struct running *r = p->running;
 	struct step *step;
 
 	for (size_t i = 0; i < r->n_services; i++) {
-		if (service_kept(p, kept, r->n_addresses, &r->services[i].key))
+		const struct model_address *address = find_kept(kept, r->n_addresses, r->services[i].key.address);
+
+		if (of_kept != !!address || (address && service_kept(p, address, &r->services[i].key)))
 			continue;
 		step = plan_add(p, STEP_DELETE_SERVICE, 0);
 		if (!step)
 			return -ENOMEM;
 		step->service.key = r->services[i].key;
-		p->flush = true;
+		p->flush |= of_kept;	/* the others are out of reach by now */
 	}
 	return 0;
 }
 
-static int delete_addresses(struct planning *p, struct kept_id *kept)
+static void find_kept_ids(const struct planning *p, struct kept_id *kept)
+{
+	const struct running *r = p->running;
+
+	for (size_t i = 0; i < r->n_addresses; i++) {
+		kept[i].id = r->addresses[i].value.id;
+		kept[i].address = find_model_address(p, &r->addresses[i].prefix);
+	}
+	qsort(kept, r->n_addresses, sizeof(*kept), compare_kept_ids);
+}
+
+static int delete_addresses(struct planning *p)
 {
 	const struct running *r = p->running;
 	struct step *step;
 
 	for (size_t i = 0; i < r->n_addresses; i++) {
-		kept[i].id = r->addresses[i].value.id;
-		kept[i].address = find_model_address(p, &r->addresses[i].prefix);
-		if (kept[i].address)
+		if (find_model_address(p, &r->addresses[i].prefix))
 			continue;
 		step = plan_add(p, STEP_DELETE_ADDRESS, 0);
 		if (!step)
@@ -294,7 +327,6 @@ static int delete_addresses(struct planning *p, struct kept_id *kept)
 		step->address.prefix = r->addresses[i].prefix;
 		p->flush = true;
 	}
-	qsort(kept, r->n_addresses, sizeof(*kept), compare_kept_ids);
 	return 0;
 }
 
@@ -303,10 +335,18 @@ int plan_deletions_of_vips(struct planning *p)
 {
 	const struct running *r = p->running;
 	_cleanup_free_ struct kept_id *kept = calloc(r->n_addresses + 1, sizeof(*kept));
-	int err = kept ? delete_addresses(p, kept) : -ENOMEM;
+	int err = -ENOMEM;
 
+	if (!kept)
+		return err;
+	find_kept_ids(p, kept);
+	err = delete_services(p, kept, true);	/* an address that goes uncovers them */
 	if (!err)
-		err = delete_services(p, kept);
+		err = delete_addresses(p);
+	if (!err)
+		err = add_flush(p);	/* a cached address still looks for its services */
+	if (!err)
+		err = delete_services(p, kept, false);
 	if (!err && p->desired->model->n_prefixes < r->settings->prefixes)
 		err = plan_add(p, STEP_PREFIXES, p->desired->model->n_prefixes) ? 0 : -ENOMEM;
 	if (!err)

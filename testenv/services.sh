@@ -136,6 +136,7 @@ http_url() {
 # these and no others, by each of them.
 served_by() { equal "$1" "$(fetch "$2" "$(http_url "${@:3}")/" | answered_by)"; }
 echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" | answered_by)"; }
+not_served() { equal - "$(fetch 2 "$(http_url "$1")/" --connect-timeout 1 | answered_by)"; }
 answered_by() { awk '$1 == "000" || ($1 != 200 && $1 < 1024) { $2 = "-" } { print $2 }' | sort -u | xargs; }
 
 sum_of() { sha256sum < "$1" | cut -d ' ' -f 1; }
@@ -154,4 +155,37 @@ upload() {
 	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name" &&
 		equal "$(sum_of "$1")" "$(sum_of "$(echo "$tmp"/*/upload/"$name")")" &&
 		rm "$tmp"/*/upload/"$name"
+}
+
+# begin_download ADDRESS FILE and end_download FILE: a download that lasts as long as the test wants, 160 kB a second until
+# its end is asked for. One at a time.
+begin_download() {
+	rm -f "$tmp/hurry"
+	cat > "$tmp/download.py" <<-'END'
+		import hashlib, os, socket, sys, time
+
+		address, file, hurry = sys.argv[1:]
+		server = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+		server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
+		server.settimeout(10)
+		server.connect((address, 80))
+		server.sendall(f"GET /files/{file} HTTP/1.0\r\n\r\n".encode())
+		answer = server.makefile("rb")
+		while answer.readline() not in (b"\r\n", b""):
+		    pass
+		digest = hashlib.sha256()
+		while data := answer.read(1 << 14):
+		    digest.update(data)
+		    if not os.path.exists(hurry):
+		        time.sleep(0.1)
+		if not os.path.exists(hurry):
+		    sys.exit("the download has ended too soon")
+		print(digest.hexdigest())
+	END
+	spawn client "$tmp/download.log" python3 "$tmp/download.py" "$1" "$2" "$tmp/hurry"
+}
+end_download() {
+	touch "$tmp/hurry"
+	wait_until 30 test -s "$tmp/download.log" || true
+	equal "$(sum_of "$tmp/files/$1")" "$(< "$tmp/download.log")"
 }

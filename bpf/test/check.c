@@ -93,7 +93,7 @@ static bool same_as_some_word(struct check *c, const struct counted *counted, co
 			      const __u8 *frame, size_t len)
 {
 	const struct tr_vip *vip = &world->vips[c->answer.vip];
-	const __u64 *words = &world->words[vip->ring[c->answer.l4]];
+	const __u64 *words = &world->words[vip->ring + c->answer.l4 * vip->ring_size];
 	struct answer routed = c->answer;
 	__u32 i, k, backend;
 

@@ -211,7 +211,7 @@ static void test_word_flags(struct scene *scene)
 	__u32 i;
 
 	for (i = 0; i < vip->ring_size; i++)
-		scene->world->words[vip->ring[TR_TCP] + i] = word;
+		scene->world->words[vip->ring + i] = word;
 	harness_apply(scene->harness, scene->world);
 	assert_shape(scene->harness, scene->world, &shape, TR_V_FORWARDED, &check);
 	assert_int_equal(check.answer.backend, 2);

@@ -42,7 +42,7 @@ static struct world *wide_world(__u32 size)
 	at->all_ports[TR_TCP] = at->all_ports[TR_UDP] = world_add_vip(world, size, 1, 1);
 	vip = &world->vips[1];
 	for (i = 0; i < size; i++)
-		world->words[vip->ring[TR_TCP] + i] = world->words[vip->ring[TR_UDP] + i] = i + 1;
+		world->words[vip->ring + i] = world->words[vip->ring + size + i] = i + 1;
 	return world;
 }
 

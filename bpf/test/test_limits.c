@@ -60,8 +60,7 @@ static void test_vip_beyond_the_map(struct scene *scene)
 
 static void test_ring_beyond_the_map(struct scene *scene)
 {
-	scene->world->vips[1].ring[TR_TCP] = scene->world->vips[1].ring[TR_UDP] =
-		scene->world->limits.words + scene->arg;
+	scene->world->vips[1].ring = scene->world->limits.words + scene->arg;
 	assert_internal(scene, IPPROTO_TCP);
 	assert_internal(scene, IPPROTO_UDP);
 }

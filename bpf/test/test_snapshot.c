@@ -501,7 +501,7 @@ static void test_status_says_why(void **state)
 	assert_has(text, "no: no route\n");
 	assert_has(text, "on the link");
 	assert_has(text, "02:00:00:00:00:fe  lo");
-	assert_has(text, "udp/all");
+	assert_has(text, "all/udp");
 	assert_has(text, "2001:db8:1::/48");
 }
 

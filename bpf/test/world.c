@@ -99,7 +99,7 @@ void world_spread(struct world *world, __u32 vip, enum tr_l4 l4, const __u32 *am
 	__u32 i;
 
 	for (i = 0; i < v->ring_size; i++)
-		world->words[v->ring[l4] + i] = word(among[i % count]);
+		world->words[v->ring + l4 * v->ring_size + i] = word(among[i % count]);
 }
 
 /* The words between two rings are no ring's: they name a backend beyond the map, which no packet may meet. */
@@ -122,8 +122,7 @@ __u32 world_add_vip(struct world *world, __u32 ring_size, __u32 tcp_backend, __u
 
 	assert(world->n_vips <= world->limits.vips);
 	vip->ring_size = ring_size;
-	vip->ring[TR_TCP] = add_ring(world, ring_size);
-	vip->ring[TR_UDP] = add_ring(world, ring_size);
+	vip->ring = add_ring(world, 2 * ring_size);
 	vip->pool = number;
 	world_spread(world, number, TR_TCP, &tcp_backend, 1);
 	world_spread(world, number, TR_UDP, &udp_backend, 1);

@@ -79,9 +79,9 @@ int fake_maps_apply_ring(struct fake_maps *maps, const struct step *step, uint32
 	if (step->ring.in_place)
 		maps->pools[step->number].ring_hash = 0;
 	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
-		uint64_t *ring = maps->rings + step->ring.start[l4];
+		uint64_t *ring = maps->rings + step->ring.start + l4 * step->ring.size;
 
-		if (step->ring.start[l4] + step->ring.size > maps->running.limits.ring_words)
+		if (step->ring.start + 2 * step->ring.size > maps->running.limits.ring_words)
 			return -EFAULT;
 		for (uint32_t b = 0; b < step->ring.size; b++) {
 			uint64_t number = step->ring.members[b], old = ring[b] & TR_BACKEND_MASK;

@@ -69,7 +69,7 @@ static void dump_pool(const struct fake_maps *maps, uint32_t number, FILE *to)
 	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
 		fprintf(to, "pool %s ring %d:", pool->name, l4);
 		for (uint32_t b = 0; b < pool->ring_size; b++) {
-			uint64_t word = maps->rings[pool->ring[l4] + b], current = word & TR_BACKEND_MASK;
+			uint64_t word = maps->rings[pool->ring + l4 * pool->ring_size + b], current = word & TR_BACKEND_MASK;
 			const struct tr_backend_info *info = &maps->backend_info[current];
 
 			fprintf(to, " %s%s%s", current ? text_of(&info->address) : "-",
@@ -102,7 +102,7 @@ static void dump_vip(const struct fake_maps *maps, uint32_t number, FILE *to)
 	const struct tr_vip *vip = &maps->vips[number];
 	const struct tr_pool_info *pool = &maps->pools[vip->pool];
 	bool same = vip->ring_size == pool->ring_size && vip->pool == maps->vip_info[number].pool &&
-		    !memcmp(vip->ring, pool->ring, sizeof(vip->ring));
+		    vip->ring == pool->ring;
 
 	fprintf(to, "vip %s pool=%s ring=%s\n", vip_name(maps, number), pool_name(maps, vip->pool),
 		same ? "its" : "OTHER");

@@ -172,8 +172,8 @@ void plan_world_check(struct plan_world *world, const struct config *config)
 	for (uint32_t i = 1; i < world->maps->running.limits.pools; i++)
 		for (uint32_t j = 1; j < world->maps->running.limits.pools; j++)
 			if (i != j && pools[i].name[0] && pools[j].name[0] &&
-			    pools[i].ring[TR_TCP] <= pools[j].ring[TR_TCP] &&
-			    pools[j].ring[TR_TCP] < pools[i].ring[TR_TCP] + 2 * pools[i].ring_size)
+			    pools[i].ring <= pools[j].ring &&
+			    pools[j].ring < pools[i].ring + 2 * pools[i].ring_size)
 				fail_msg("%sthe rings of %s and %s overlap", world->context, pools[i].name,
 					 pools[j].name);
 	check_first_fill(world, config);

@@ -74,7 +74,7 @@ static void assert_service(enum tr_l4 l4, uint16_t port, const char *text)
 static void test_services(void **state)
 {
 	assert_service(TR_TCP, 80, "80/tcp");
-	assert_service(TR_UDP, 65535, "udp/65535");
+	assert_service(TR_UDP, 65535, "65535/udp");
 	assert_service(TR_TCP, 0, "all/tcp");
 }
 

@@ -192,7 +192,7 @@ static bool check_answer(struct watch *watch, const struct watch_query *query, c
 {
 	const struct fake_maps *maps = watch->world->maps;
 	const char *name = answer->vip ? maps->vip_info[answer->vip].name : NULL;
-	uint32_t start = answer->ring.ring[query->l4];
+	uint32_t start = answer->ring.ring + query->l4 * answer->ring.ring_size;
 	uint64_t last = 0;
 
 	if (name && !*name)

@@ -32,7 +32,6 @@ serves() {
 	served_by "b1 b2" 40 "$vip4"
 	served_by "b1 b2" 40 "$vip6"
 }
-does_not_serve() { served_by - 2 "$vip4"; }
 
 # Other programs (the size of their cache is compiled into them) come in the place of these while requests go on.
 replaced_under_traffic() {
@@ -61,7 +60,7 @@ test_by_ip() {
 	stop_controller
 	ok "detach takes off what ip put there" tailrace_detach
 	ok "detached" refuses attached
-	ok "no traffic" does_not_serve
+	ok "no traffic" not_served "$vip4"
 }
 
 test_modes() {

@@ -84,7 +84,7 @@ static int add_vip(const struct target *target, uint32_t vip)
 {
 	uint32_t ring = (pool_of(vip) - 1) * TR_L4_COUNT * SETUP_RING_SIZE;
 	struct tr_vip value = {
-		.ring = { ring, ring + SETUP_RING_SIZE }, .ring_size = SETUP_RING_SIZE, .pool = pool_of(vip),
+		.ring = ring, .ring_size = SETUP_RING_SIZE, .pool = pool_of(vip),
 	};
 
 	return update(target, "vips", &vip, &value);
