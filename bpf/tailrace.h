@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 
+#define TR_ROOM 2		/* entries of a map for each of its limit */
 #define TR_NAME_MAX 64		/* of an instance, a pool or a VIP, with its NUL */
 
 /*

@@ -53,6 +53,15 @@ static void apply_settings(struct dataplane *dp, const struct step *step)
 	store_words(dp->instance, &instance, sizeof(instance));
 }
 
+static void apply_entropy(struct dataplane *dp, const struct step *step)
+{
+	struct tr_settings settings = *dp->settings;
+
+	settings.entropy4 = step->settings.entropy4;
+	settings.entropy6 = step->settings.entropy6;
+	store_words(dp->settings, &settings, sizeof(settings));
+}
+
 static int apply_backend(struct dataplane *dp, const struct step *step)
 {
 	store_words(&dp->backends[step->number], &step->backend, sizeof(step->backend));
@@ -132,6 +141,9 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 	case STEP_SETTINGS:
 		apply_settings(dp, step);
 		return 0;
+	case STEP_ENTROPY:
+		apply_entropy(dp, step);
+		return 0;
 	case STEP_BACKEND:
 		return apply_backend(dp, step);
 	case STEP_RING:
@@ -174,7 +186,7 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 static const char *step_name(enum step_kind kind)
 {
 	static const char *const names[] = {
-		[STEP_SETTINGS] = "settings", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "VIP",
+		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy masks", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "VIP",
 		[STEP_PREFIXES] = "prefix count", [STEP_SERVICE] = "service", [STEP_ADDRESS] = "VIP address",
 		[STEP_FLUSH] = "generation", [STEP_POOL] = "pool", [STEP_DELETE_ADDRESS] = "removal of a VIP address",
 		[STEP_DELETE_SERVICE] = "removal of a service", [STEP_DELETE_VIP] = "removal of a VIP",
@@ -188,6 +200,8 @@ int dataplane_apply(struct dataplane *dp, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
 		int err = apply_step(dp, &plan->steps[i]);
+
+		log_debug("step %zu of %zu: %s %u", i + 1, plan->n, step_name(plan->steps[i].kind), plan->steps[i].number);
 
 		if (!err)
 			continue;

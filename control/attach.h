@@ -6,6 +6,8 @@
 #ifndef TAILRACE_ATTACH_H
 #define TAILRACE_ATTACH_H
 
+#include <stdbool.h>
+
 enum attach_mode {
 	ATTACH_NATIVE,			/* in the driver, or not at all */
 	ATTACH_GENERIC,			/* in the stack: any driver, slow */
@@ -14,6 +16,12 @@ enum attach_mode {
 
 /* -EINVAL: no such mode; "native", "generic" or "auto". */
 int attach_parse_mode(const char *text, enum attach_mode *ret);
+
+/*
+ * Could DIR/entry be attached to the device, or is it already? Also where there is no DIR yet. Touches nothing. -EBUSY: the
+ * device has somebody else's program, or the instance is attached elsewhere; -ENODEV; logged.
+ */
+int attach_check(const char *dir, const char *device);
 
 /*
  * Attaches DIR/entry to the device: by a link pinned as DIR/link. A device that has it already, by that link or by the
@@ -28,9 +36,12 @@ int attach_detach(const char *dir, const char *device);
 int attach_detach_all(const char *dir);
 
 /*
- * Puts the program new_fd wherever the program old_id is attached for this instance: through the pinned link, or where
- * an operator attached it himself by netlink with old_id expected. Atomic for each device. 0 or -errno.
+ * Puts the program new_fd wherever DIR/entry is attached: through the pinned link, or where an operator attached it
+ * himself by netlink, with the old program expected. Atomic for each device. 0 or -errno.
  */
-int attach_replace(const char *dir, unsigned int old_id, int new_fd);
+int attach_replace(const char *dir, int new_fd);
+
+/* Is this program attached, by the pinned link or to an interface of this network namespace? */
+bool attach_runs(const char *dir, int program);
 
 #endif

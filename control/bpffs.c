@@ -156,6 +156,24 @@ int bpffs_lock(const char *dir, int *ret_fd)
 	return -EBUSY;
 }
 
+static bool is_self_or_parent(const char *name)
+{
+	return !strcmp(name, ".") || !strcmp(name, "..");
+}
+
+bool bpffs_is_empty(const char *dir)
+{
+	DIR *pins = opendir(dir);
+	struct dirent *entry;
+	bool empty = true;
+
+	while (pins && (entry = readdir(pins)))
+		empty = empty && is_self_or_parent(entry->d_name);
+	if (pins)
+		closedir(pins);
+	return empty;
+}
+
 static int remove_pins(const char *dir)
 {
 	DIR *pins = opendir(dir);
@@ -165,8 +183,7 @@ static int remove_pins(const char *dir)
 	if (!pins)
 		return -errno;
 	while (!err && (entry = readdir(pins)))
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    unlinkat(dirfd(pins), entry->d_name, 0) && errno != ENOENT)
+		if (!is_self_or_parent(entry->d_name) && unlinkat(dirfd(pins), entry->d_name, 0) && errno != ENOENT)
 			err = -errno;
 	closedir(pins);
 	return err;

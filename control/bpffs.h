@@ -3,6 +3,8 @@
 #ifndef TAILRACE_BPFFS_H
 #define TAILRACE_BPFFS_H
 
+#include <stdbool.h>
+
 #define BPFFS_ROOT "/sys/fs/bpf"
 
 /*
@@ -17,6 +19,9 @@ int bpffs_prepare(const char *dir);
  * first, since `tailrace status` takes the lock to ask whether it is free. Other errors are logged.
  */
 int bpffs_lock(const char *dir, int *ret_fd);
+
+/* Also where there is no such directory. */
+bool bpffs_is_empty(const char *dir);
 
 /* Removes every pin in dir, and dir. Logs nothing. 0, also when it is not there, or -errno. */
 int bpffs_remove(const char *dir);

@@ -24,9 +24,9 @@ int cmd_load(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
+	struct controller_options how = {};
 	struct controller *controller;
 	const char *path = NULL;
-	bool force = false;
 	int option, err;
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
@@ -35,7 +35,7 @@ int cmd_load(int argc, char **argv)
 			path = optarg;
 			break;
 		case 'f':
-			force = true;
+			how.force = true;
 			break;
 		case 'h':
 			options_print_help("load", "-c FILE [--force]", help);
@@ -46,7 +46,7 @@ int cmd_load(int argc, char **argv)
 	}
 	if (!path || optind != argc)
 		return options_bad("load", path ? "unexpected argument '%s'" : "no configuration: -c FILE", argv[optind]);
-	err = controller_open(path, force, &controller);
+	err = controller_open(path, &how, &controller);
 	if (err)
 		return err;
 	log_info("%s is ready; attach it with `tailrace attach DEV -i %s`",

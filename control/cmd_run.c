@@ -35,7 +35,9 @@ static const char help[] =
 struct run {
 	struct controller *controller;
 	struct metrics *metrics;
+	enum attach_mode mode;
 	sd_event *event;
+	sd_event_source *nexthops;
 	sd_event_source *follow;	/* a timer; armed while the controller is behind */
 	sd_event_source *tick;
 };
@@ -91,8 +93,8 @@ static int parse(int argc, char **argv, struct arguments *ret)
 	return 0;
 }
 
-/* Arms the follow timer where next hops have changed. After each event, so that no path forgets it. */
-static void arm_follow(struct run *run)
+/* Arms the follow timer where the controller is behind. After each event, so that no path forgets it. */
+static void arm_follow(struct run *run, uint64_t pause_us)
 {
 	int enabled = SD_EVENT_OFF;
 
@@ -101,7 +103,7 @@ static void arm_follow(struct run *run)
 	sd_event_source_get_enabled(run->follow, &enabled);
 	if (enabled != SD_EVENT_OFF)
 		return;
-	sd_event_source_set_time_relative(run->follow, PAUSE_US);
+	sd_event_source_set_time_relative(run->follow, pause_us);
 	sd_event_source_set_enabled(run->follow, SD_EVENT_ONESHOT);
 }
 
@@ -109,7 +111,8 @@ static int on_follow(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *run = arg;
 
-	controller_follow(run->controller);	/* logs; a change that failed is tried again with the next one */
+	if (controller_follow(run->controller))
+		arm_follow(run, TICK_US);
 	return 0;
 }
 
@@ -120,18 +123,42 @@ static int on_nexthops(sd_event_source *source, int fd, uint32_t events, void *a
 
 	if (err)
 		log_err(err, "following the kernel's routes and neighbours");
-	arm_follow(run);
+	arm_follow(run, PAUSE_US);
 	return 0;
+}
+
+static int watch_nexthops(struct run *run)
+{
+	run->nexthops = sd_event_source_unref(run->nexthops);
+	return sd_event_add_io(run->event, &run->nexthops, nexthops_fd(controller_nexthops(run->controller)), EPOLLIN,
+			       on_nexthops, run);
+}
+
+/* An interface that was deleted took its link along: the program has to be put on the new one. */
+static int follow_device(struct run *run)
+{
+	int err = controller_check_device(run->controller);
+
+	if (err <= 0)
+		return err;
+	err = watch_nexthops(run);
+	if (err < 0)
+		return log_err(err, "cannot set up the event loop");
+	return attach_device(dataplane_dir(controller_dataplane(run->controller)),
+			     controller_config(run->controller)->device, run->mode);
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *run = arg;
-	int err = nexthops_tick(controller_nexthops(run->controller));
+	int err = follow_device(run);
 
 	if (err)
+		return sd_event_exit(run->event, err);
+	err = nexthops_tick(controller_nexthops(run->controller));
+	if (err)
 		log_err(err, "asking for neighbours");
-	arm_follow(run);
+	arm_follow(run, PAUSE_US);
 	if (run->metrics)
 		metrics_process(run->metrics);	/* ends idle connections */
 	sd_event_source_set_time_relative(source, TICK_US);
@@ -153,7 +180,7 @@ static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, 
 
 	sd_notify(0, "RELOADING=1");
 	controller_reload(run->controller);
-	arm_follow(run);
+	arm_follow(run, PAUSE_US);
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -183,8 +210,7 @@ static int add_sources(struct run *run)
 	if (err >= 0)
 		err = sd_event_add_signal(run->event, NULL, SIGHUP, on_hup, run);
 	if (err >= 0)
-		err = sd_event_add_io(run->event, NULL, nexthops_fd(controller_nexthops(run->controller)), EPOLLIN,
-				      on_nexthops, run);
+		err = watch_nexthops(run);
 	if (err >= 0 && run->metrics)
 		err = sd_event_add_io(run->event, NULL, metrics_fd(run->metrics), EPOLLIN, on_metrics, run);
 	if (err >= 0)
@@ -198,7 +224,7 @@ static int loop(struct run *run)
 
 	if (err)
 		return err;
-	arm_follow(run);
+	arm_follow(run, PAUSE_US);
 	sd_notify(0, "READY=1");
 	log_info("ready");
 	err = sd_event_loop(run->event);
@@ -206,30 +232,35 @@ static int loop(struct run *run)
 	return err < 0 ? log_err(err, "the event loop") : 0;
 }
 
-static int serve(struct run *run, const struct arguments *args)
+/* A reload frees the configuration: nothing of it is kept over the loop. */
+static int end(struct run *run, bool detach)
 {
 	const struct config *config = controller_config(run->controller);
-	const char *dir = dataplane_dir(controller_dataplane(run->controller));
-	int err;
 
-	if (!config->device) {
-		log_error("%s: devices: none is named; `run` attaches to one (`load` needs none)", args->path);
-		return -EINVAL;
-	}
-	err = attach_device(dir, config->device, args->mode);
-	if (err)
-		return err;
+	if (detach)
+		return attach_detach_all(dataplane_dir(controller_dataplane(run->controller)));
+	log_info("stopped; what is attached goes on forwarding (`tailrace detach %s -i %s` ends that)", config->device,
+		 config->instance);
+	return 0;
+}
+
+static int serve(struct run *run, bool detach_on_exit)
+{
+	const struct config *config = controller_config(run->controller);
+	int err = 0, detach_err;
+
 	if (config->metrics_host)
 		err = metrics_start(config->metrics_host, config->metrics_port, config->instance, &run->metrics);
-	if (err)
+	if (!err)
+		err = attach_device(dataplane_dir(controller_dataplane(run->controller)), config->device, run->mode);
+	if (err) {
+		metrics_stop(run->metrics);
 		return err;
+	}
 	err = loop(run);
 	metrics_stop(run->metrics);
-	if (args->detach_on_exit)
-		return attach_detach(dir, config->device);
-	log_info("stopped; %s goes on forwarding (`tailrace detach %s -i %s` ends that)", config->device, config->device,
-		 config->instance);
-	return err;
+	detach_err = end(run, detach_on_exit);
+	return err ? err : detach_err;
 }
 
 /* Blocked before anything is loaded: a signal that comes early is kept for the loop and kills nothing half done. */
@@ -246,6 +277,7 @@ static int block_signals(void)
 
 int cmd_run(int argc, char **argv)
 {
+	struct controller_options how = { .attach = true };
 	struct arguments args = {};
 	struct run run = {};
 	int err = parse(argc, argv, &args);
@@ -261,10 +293,13 @@ int cmd_run(int argc, char **argv)
 		err = sd_event_default(&run.event);
 	if (err < 0)
 		return log_err(err, "cannot set up the event loop");
-	err = controller_open(args.path, args.force, &run.controller);
+	run.mode = args.mode;
+	how.force = args.force;
+	err = controller_open(args.path, &how, &run.controller);
 	if (!err)
-		err = serve(&run, &args);
+		err = serve(&run, args.detach_on_exit);
 	controller_close(run.controller);
+	sd_event_source_unref(run.nexthops);
 	sd_event_unref(run.event);
 	return err;
 }

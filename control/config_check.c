@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Values that stand by themselves: see config_check.h. docs/configuration.md names every range that is checked here. */
 #include "config_check.h"
+#include "paths.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -228,10 +229,10 @@ int config_check_settings(struct check *check)
 	const char *instance = check->raw->instance ?: CONFIG_INSTANCE;
 	int err = config_check_name(check, "instance", instance, &check->config->instance);
 
-	if (!err && strchr(instance, '.'))
-		return places_wrong(check->places, "instance", "%s; an instance's name has no dot, since the BPF file system "
-				    "takes none in a directory's name", shown(instance).text);
-
+	if (!err && !paths_is_instance(instance))
+		return places_wrong(check->places, "instance", "%s; an instance's name has no dot, which the BPF file system "
+				    "takes in no directory's name, and does not begin with " TR_PIN_DECAP,
+				    shown(instance).text);
 	if (!err)
 		err = check_devices(check);
 	if (!err)

@@ -4,13 +4,17 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "addr.h"
+#include "attach.h"
 #include "log.h"
+#include "paths.h"
 #include "util.h"
 
+#define ANNOUNCED 20			/* one gateway may be the next hop of thousands */
 #define SETTLE_MS 2000			/* for a cold neighbour table; without an answer by then: no flows */
 
 struct controller {
@@ -21,6 +25,8 @@ struct controller {
 	uint32_t ifindex;
 	bool behind;
 	bool force;
+	bool device_gone;		/* and it was said */
+	unsigned int announced;		/* changes of next hops said since the last plan */
 };
 
 static void nexthop_changed(const struct tr_addr *address, const struct nexthop *nexthop, void *arg)
@@ -28,8 +34,11 @@ static void nexthop_changed(const struct tr_addr *address, const struct nexthop 
 	struct controller *c = arg;
 	char text[ADDR_TEXT_MAX];
 
-	log_info("next hop of %s: %s", addr_format(address, text), nexthop_state_name(nexthop->state));
 	c->behind = true;
+	if (c->announced++ < ANNOUNCED)
+		log_info("next hop of %s: %s", addr_format(address, text), nexthop_state_name(nexthop->state));
+	else if (c->announced == ANNOUNCED + 1)
+		log_info("next hops of more backends have changed (`tailrace status` shows all)");
 }
 
 static const struct nexthop *ask_nexthop(const struct tr_addr *address, void *arg)
@@ -39,14 +48,32 @@ static const struct nexthop *ask_nexthop(const struct tr_addr *address, void *ar
 	return nexthops_get(c->nexthops, address);
 }
 
-static int read_config(const char *path, struct config **ret)
+int controller_read(const char *path, struct config **ret_config, struct model **ret_model)
 {
 	_cleanup_free_ char *message = NULL;
-	int err = config_load(path, ret, &message);
+	struct config *config;
+	struct model *model = NULL;
+	int err = config_load(path, &config, &message);
 
-	if (err)
+	if (err) {
 		log_error("%s", message ? message : strerror(-err));
-	return err;
+		return err;
+	}
+	err = model_build(config, &model);
+	if (err)
+		log_err(err, "%s", path);
+	else if (model->n_services > config->limits.services)
+		err = log_err(-ENOSPC, "%s: limits.services: %zu exact services are needed, with what addresses inherit from "
+				       "the prefixes around them; the limit is %u", path, model->n_services,
+			      config->limits.services);
+	if (err) {
+		model_free(model);
+		config_free(config);
+		return err;
+	}
+	*ret_config = config;
+	*ret_model = model;
+	return 0;
 }
 
 static int watch_all(struct controller *c, const struct config *config)
@@ -172,46 +199,84 @@ static int change_to(struct controller *c, const struct config *config, const st
 
 static int open_nexthops(struct controller *c)
 {
-	int err;
+	int err = nexthops_open(c->ifindex, nexthop_changed, c, &c->nexthops);
 
-	if (c->config->device) {
-		c->ifindex = if_nametoindex(c->config->device);
-		if (!c->ifindex)
-			return log_err(-ENODEV, "%s: devices: %s is no interface in this network namespace",
-				       c->config->path, c->config->device);
-	}
-	err = nexthops_open(c->ifindex, nexthop_changed, c, &c->nexthops);
 	if (err)
 		return log_err(err, "cannot follow the kernel's routes and neighbours");
 	return watch_all(c, c->config);
 }
 
-static int first_change(struct controller *c)
+static int find_device(struct controller *c, bool attach)
+{
+	char dir[256];
+
+	if (!c->config->device && attach) {
+		log_error("%s: devices: none is named; `run` attaches to one (`load` needs none)", c->config->path);
+		return -EINVAL;
+	}
+	if (!c->config->device)
+		return 0;
+	c->ifindex = if_nametoindex(c->config->device);
+	if (!c->ifindex)
+		return log_err(-ENODEV, "%s: devices: %s is no interface in this network namespace", c->config->path,
+			       c->config->device);
+	snprintf(dir, sizeof(dir), "%s/%s", TR_PIN_ROOT, c->config->instance);
+	return attach ? attach_check(dir, c->config->device) : 0;
+}
+
+/* Without a device, whatever way routes take is taken; attached to one interface, the others' backends are lost. */
+static void warn_of_many_devices(const struct controller *c)
+{
+	uint32_t first = 0;
+
+	for (size_t i = 0; i < c->config->n_pools && !c->ifindex; i++)
+		for (size_t b = 0; b < c->config->pools[i].n_backends; b++) {
+			const struct nexthop *nexthop = nexthops_get(c->nexthops, &c->config->pools[i].backends[b].address);
+
+			if (!nexthop || nexthop->state != TR_NH_OK)
+				continue;
+			if (first && nexthop->ifindex != first) {
+				log_warning("%s: devices: none is named, and next hops are on several interfaces; packets leave by "
+					    "the one that they came in by", c->config->path);
+				return;
+			}
+			first = nexthop->ifindex;
+		}
+}
+
+static int settle_and_change(struct controller *c)
 {
 	int err = nexthops_settle(c->nexthops, SETTLE_MS);
 
 	if (err && err != -ETIMEDOUT)
 		return log_err(err, "cannot follow the kernel's routes and neighbours");
+	warn_of_many_devices(c);
 	c->behind = false;
-	err = change_to(c, c->config, c->model);
-	dataplane_count_reload(c->dataplane, !err);
+	return change_to(c, c->config, c->model);
+}
+
+static int first_change(struct controller *c)
+{
+	int err = settle_and_change(c);
+
+	if (err)
+		dataplane_remove_fresh(c->dataplane);
+	else
+		dataplane_count_reload(c->dataplane, true);
 	return err;
 }
 
-int controller_open(const char *path, bool force, struct controller **ret)
+int controller_open(const char *path, const struct controller_options *options, struct controller **ret)
 {
 	struct controller *c = calloc(1, sizeof(*c));
 	int err;
 
 	if (!c)
 		return log_err(-ENOMEM, "%s", path);
-	c->force = force;
-	err = read_config(path, &c->config);
-	if (!err) {
-		err = model_build(c->config, &c->model);
-		if (err)
-			log_err(err, "%s", path);
-	}
+	c->force = options->force;
+	err = controller_read(path, &c->config, &c->model);
+	if (!err)
+		err = find_device(c, options->attach);
 	if (!err)
 		err = open_nexthops(c);
 	if (!err)
@@ -264,48 +329,54 @@ static int check_fixed(const struct config *old, const struct config *new)
 	return -EINVAL;
 }
 
-static int reload_to(struct controller *c, struct config *config)
+/* What was written of the new one is taken back; where even that fails, it is tried again. */
+static void put_back(struct controller *c)
 {
-	struct model *model = NULL;
+	if (!change_to(c, c->config, c->model))
+		return;
+	log_error("%s: cannot put back the configuration before; trying again", c->config->path);
+	c->behind = true;
+}
+
+static int reload_to(struct controller *c, struct config *config, struct model *model)
+{
 	int err = check_fixed(c->config, config);
 
-	if (!err) {
-		err = model_build(config, &model);
-		if (err)
-			log_err(err, "%s", config->path);
-	}
-	if (!err)
-		err = watch_all(c, config);
+	if (err)
+		return err;
+	err = watch_all(c, config);
 	if (!err) {
 		err = nexthops_settle(c->nexthops, SETTLE_MS);
 		if (err == -ETIMEDOUT)
 			err = 0;
 	}
-	if (!err)
+	if (!err) {
+		c->behind = false;
 		err = change_to(c, config, model);
-	if (err) {
-		unwatch_others(c, config, c->config);
-		model_free(model);
-		return err;
+		if (err)
+			put_back(c);
 	}
-	unwatch_others(c, c->config, config);
-	model_free(c->model);
-	config_free(c->config);
-	c->model = model;
-	c->config = config;
-	c->behind = false;
-	return 0;
+	if (err)
+		unwatch_others(c, config, c->config);
+	else
+		unwatch_others(c, c->config, config);
+	return err;
 }
 
 int controller_reload(struct controller *c)
 {
 	struct config *config;
-	int err = read_config(c->config->path, &config);
+	struct model *model;
+	int err = controller_read(c->config->path, &config, &model);
 
 	if (!err) {
-		err = reload_to(c, config);
-		if (err)
-			config_free(config);
+		err = reload_to(c, config, model);
+		model_free(err ? model : c->model);
+		config_free(err ? config : c->config);
+		if (!err) {
+			c->model = model;
+			c->config = config;
+		}
 	}
 	dataplane_count_reload(c->dataplane, !err);
 	if (err)
@@ -317,13 +388,45 @@ int controller_reload(struct controller *c)
 
 int controller_follow(struct controller *c)
 {
+	int err;
+
 	c->behind = false;
-	return change_to(c, c->config, c->model);
+	c->announced = 0;
+	err = change_to(c, c->config, c->model);
+	if (err)
+		c->behind = true;
+	return err;
 }
 
 bool controller_is_behind(const struct controller *c)
 {
 	return c->behind;
+}
+
+int controller_check_device(struct controller *c)
+{
+	uint32_t ifindex = if_nametoindex(c->config->device);
+	int err;
+
+	if (ifindex == c->ifindex) {
+		c->device_gone = false;
+		return 0;
+	}
+	if (!ifindex) {
+		if (!c->device_gone)
+			log_error("%s: the interface is gone (or has another name now); waiting for it", c->config->device);
+		c->device_gone = true;
+		return 0;
+	}
+	log_info("%s: the interface was made anew; starting on it", c->config->device);
+	c->device_gone = false;
+	c->ifindex = ifindex;
+	nexthops_close(c->nexthops);
+	c->nexthops = NULL;
+	err = open_nexthops(c);
+	if (!err)
+		err = settle_and_change(c);
+	return err ? err : 1;
 }
 
 const struct config *controller_config(const struct controller *c)

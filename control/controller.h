@@ -10,26 +10,42 @@
 
 #include "config.h"
 #include "dataplane.h"
+#include "model.h"
 #include "nexthop.h"
 
 struct controller;
 
+struct controller_options {
+	bool force;			/* allow what moves flows */
+	bool attach;			/* it is going to be attached: refuse, before anything is written, where it cannot be */
+};
+
+/* The file as configuration and model, both the caller's. Logs its errors. */
+int controller_read(const char *path, struct config **ret_config, struct model **ret_model);
+
 /*
  * Reads the file, opens the instance and the next hops of its device, waits a moment for them, and applies all. Logs its
- * errors. force: allow what moves flows.
+ * errors. An instance that was made by this very call and could not be filled is removed again.
  */
-int controller_open(const char *path, bool force, struct controller **ret);
+int controller_open(const char *path, const struct controller_options *options, struct controller **ret);
 void controller_close(struct controller *controller);
 
 /*
- * Reads the file again and applies the difference. On an error everything stays as it was: the error is logged and
- * counted. What cannot change while running (instance, device, limits, hash key, metrics address) is refused.
+ * Reads the file again and applies the difference. On an error everything stays as it was, or is put back: the error is
+ * logged and counted. What cannot change while running (instance, device, limits, metrics address) is refused.
  */
 int controller_reload(struct controller *controller);
 
-/* After next hops have changed. Logs its errors. */
+/* After next hops have changed. Logs its errors, and is behind still after one. */
 int controller_follow(struct controller *controller);
 bool controller_is_behind(const struct controller *controller);	/* next hops have changed since */
+
+/*
+ * Is the device still the one that the next hops are asked for? 0: yes, or it is away (logged once). 1: it was made anew,
+ * next hops are followed on the new one (controller_nexthops() is another), and the maps are filled for it; attaching
+ * is the caller's. Else -errno, logged.
+ */
+int controller_check_device(struct controller *controller);
 
 const struct config *controller_config(const struct controller *controller);
 struct dataplane *controller_dataplane(const struct controller *controller);

@@ -16,6 +16,7 @@
 #include "log.h"
 #include "util.h"
 
+#define END_OF_MAP (-ENOENT)
 #define IN_FLIGHT_US 50000		/* far beyond what a packet stays in a program */
 
 const char *const state_map_names[STATE_MAP_COUNT] = {
@@ -127,6 +128,12 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 	return 0;
 }
 
+void dataplane_remove_fresh(struct dataplane *dp)
+{
+	if (dp->fresh)
+		bpffs_remove(dp->dir);
+}
+
 void dataplane_close(struct dataplane *dp)
 {
 	if (!dp)
@@ -164,17 +171,18 @@ static int read_addresses(struct dataplane *dp)
 
 	if (!all)
 		return -ENOMEM;
-	while (!err && n < room && !bpf_map_get_next_key(dp->fds[MAP_vip_addresses], previous, &addr)) {
+	while (!err && n < room && !(err = bpf_map_get_next_key(dp->fds[MAP_vip_addresses], previous, &addr))) {
 		all[n].prefix = (struct tr_prefix){ 128, addr };
 		err = bpf_map_lookup_elem(dp->fds[MAP_vip_addresses], &addr, &all[n++].value);
 		previous = &addr;
 	}
-	while (!err && n < room && !bpf_map_get_next_key(dp->fds[MAP_vip_prefixes], before, &prefix)) {
+	err = err == END_OF_MAP ? 0 : err;
+	while (!err && n < room && !(err = bpf_map_get_next_key(dp->fds[MAP_vip_prefixes], before, &prefix))) {
 		all[n].prefix = prefix;
 		err = bpf_map_lookup_elem(dp->fds[MAP_vip_prefixes], &prefix, &all[n++].value);
 		before = &prefix;
 	}
-	if (err) {
+	if (err && err != END_OF_MAP) {
 		free(all);
 		return err;
 	}
@@ -194,12 +202,12 @@ static int read_services(struct dataplane *dp)
 
 	if (!all)
 		return -ENOMEM;
-	while (!err && n < room && !bpf_map_get_next_key(dp->fds[MAP_services], before, &key)) {
+	while (!err && n < room && !(err = bpf_map_get_next_key(dp->fds[MAP_services], before, &key))) {
 		all[n].key = key;
 		err = bpf_map_lookup_elem(dp->fds[MAP_services], &key, &all[n++].vip);
 		before = &key;
 	}
-	if (err) {
+	if (err && err != END_OF_MAP) {
 		free(all);
 		return err;
 	}

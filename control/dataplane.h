@@ -20,12 +20,15 @@ struct dataplane;
 int dataplane_open(const char *instance, const struct config_limits *limits, struct dataplane **ret);
 void dataplane_close(struct dataplane *dataplane);
 
+/* Removes what dataplane_open() has just made, where it made the instance; nothing where it took one over. */
+void dataplane_remove_fresh(struct dataplane *dataplane);
+
 /* A view of the maps; the mmap'ed ones are live, the others read by this call. Ends with the next call. 0 or -errno. */
 int dataplane_read(struct dataplane *dataplane, const struct running **ret);
 
 /*
- * Does a plan's steps in their order and counts the change. changed: whether anything was written. Logs its errors. After
- * an error the steps before it stand; planning anew goes on from there.
+ * Does a plan's steps in their order. Logs its errors. After an error the steps before it stand; planning anew goes on
+ * from there.
  */
 int dataplane_apply(struct dataplane *dataplane, const struct plan *plan);
 

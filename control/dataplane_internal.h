@@ -26,6 +26,7 @@ struct dataplane {
 	char dir[256];
 	int lock;			/* the directory, flock'ed as long as it is open */
 	int old_stages;			/* a replaced PROG_ARRAY, which packets in flight may still read; or -1 */
+	bool fresh;			/* the instance was made by this open, in an empty directory */
 	int fds[STATE_MAP_COUNT];
 	uint32_t max_entries[STATE_MAP_COUNT];
 

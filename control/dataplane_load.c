@@ -3,10 +3,10 @@
  * Maps and programs of an instance: made, or taken over; see dataplane.h.
  *
  * State maps are pinned and reused. A load of the programs brings maps of its own (stages, scratch, vip_cache), so a
- * newer build may lay these out anew and its entry never meets the stages of another build. The order of a
- * replacement: new programs and maps pinned as NAME-new, switched where they are attached, then renamed over the old
- * ones. A crash in between leaves NAME-new, which may be what runs: the next start moves it aside, loads once more, and
- * only then removes it. (No dots: the BPF file system reserves names with dots.)
+ * newer build may lay these out anew and its entry never meets the stages of another build. A replacement pins them as
+ * NAME-new, entry-new last; switches the programs wherever the old entry is attached; then renames -new over the old
+ * pins, the entry last. A start that finds entry-new knows from what runs, and from stages-new, how far that came, and
+ * ends it or takes it back. (No dots: the BPF file system reserves names with dots.)
  */
 #include <errno.h>
 #include <limits.h>
@@ -37,26 +37,29 @@ static const char *pin_path(const struct dataplane *dp, const char *name, const 
 	return buf;
 }
 
-/* Number 0 stands for none: arrays by number need one more. */
+/*
+ * A change needs room for old and new at once, and a backend's number rests for a while: so twice the limit. Number 0
+ * stands for none.
+ */
 uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits *limits)
 {
 	switch (map) {
 	case MAP_vip_addresses:
-		return limits->addresses;
+		return limits->addresses * TR_ROOM;
 	case MAP_vip_prefixes:
-		return limits->prefixes;
+		return limits->prefixes * TR_ROOM;
 	case MAP_services:
-		return limits->services;
+		return limits->services * TR_ROOM;
 	case MAP_vips:
 	case MAP_vip_info:
 	case MAP_vip_traffic:
-		return limits->vips + 1;
+		return limits->vips * TR_ROOM + 1;
 	case MAP_backends:
 	case MAP_backend_info:
 	case MAP_backend_traffic:
-		return limits->backends + 1;
+		return limits->backends * TR_ROOM + 1;
 	case MAP_pool_info:
-		return limits->pools + 1;
+		return limits->pools * TR_ROOM + 1;
 	case MAP_rings:
 		return limits->ring_words;
 	default:
@@ -104,8 +107,8 @@ static int open_pinned(struct dataplane *dp, const struct config_limits *limits)
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			return log_err(-errno, "%s: cannot ask what it is", path);
 		if (wanted > info.max_entries) {
-			log_error("limits.%s: %u, but the instance's map %s was made for %u and cannot grow while it "
-				  "forwards; lower the limit, or stop forwarding with `tailrace unload` and start anew",
+			log_error("limits.%s: needs %u entries, but the instance's map %s was made for %u and cannot grow while "
+				  "it forwards; lower the limit, or stop forwarding with `tailrace unload` and start anew",
 				  limit_name(i), wanted, path, info.max_entries);
 			return -EINVAL;
 		}
@@ -194,6 +197,13 @@ static int fill_stages(const struct tailrace_bpf *skel)
 	return 0;
 }
 
+static bool pin_exists(const struct dataplane *dp, const char *name, const char *suffix)
+{
+	char path[PATH_MAX];
+
+	return !access(pin_path(dp, name, suffix, path), F_OK);
+}
+
 static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
 {
 	const int fds[ARRAY_SIZE(own_pins)] = {
@@ -201,43 +211,51 @@ static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
 		bpf_program__fd(skel->progs.tr_tcp), bpf_program__fd(skel->progs.tr_udp),
 		bpf_program__fd(skel->progs.tr_entry),
 	};
-	char from[PATH_MAX], to[PATH_MAX];
+	char path[PATH_MAX];
 
-	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
-		pin_path(dp, own_pins[i], "-new", from);
-		if (rename(from, pin_path(dp, own_pins[i], "-left", to)) && errno != ENOENT)
-			return log_err(-errno, "%s: cannot move it aside", from);
-		if (bpf_obj_pin(fds[i], from))
-			return log_err(-errno, "%s: cannot pin it", from);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
+		if (bpf_obj_pin(fds[i], pin_path(dp, own_pins[i], "-new", path)))
+			return log_err(-errno, "%s: cannot pin it", path);
 	return 0;
 }
 
+static void unpin_new(const struct dataplane *dp)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = ARRAY_SIZE(own_pins); i > 0; i--)
+		unlink(pin_path(dp, own_pins[i - 1], "-new", path));
+}
+
+/* Renames what has not been renamed yet. */
 static int publish_new(struct dataplane *dp)
 {
 	char from[PATH_MAX], to[PATH_MAX];
 
-	dp->old_stages = bpf_obj_get(pin_path(dp, "stages", "", to));
+	if (dp->old_stages < 0)
+		dp->old_stages = bpf_obj_get(pin_path(dp, "stages", "", to));
 	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++) {
 		pin_path(dp, own_pins[i], "-new", from);
-		if (rename(from, pin_path(dp, own_pins[i], "", to)))
+		if (rename(from, pin_path(dp, own_pins[i], "", to)) && errno != ENOENT)
 			return log_err(-errno, "%s: cannot rename it to %s", from, to);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
-		unlink(pin_path(dp, own_pins[i], "-left", to));
 	return 0;
 }
 
-static unsigned int pinned_program_id(const struct dataplane *dp)
+/* A replacement that was cut short: ended where the new program runs or pins were renamed already, else taken back. */
+static int settle_replacement(struct dataplane *dp)
 {
 	char path[PATH_MAX];
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
-	_cleanup_close_ int fd = bpf_obj_get(pin_path(dp, TR_PIN_ENTRY, "", path));
+	_cleanup_close_ int new_entry = bpf_obj_get(pin_path(dp, TR_PIN_ENTRY, "-new", path));
+	int err;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+	if (new_entry < 0 || (pin_exists(dp, "stages", "-new") && !attach_runs(dp->dir, new_entry))) {
+		unpin_new(dp);
 		return 0;
-	return info.id;
+	}
+	log_info("%s: ending a replacement of programs that was cut short", dp->dir);
+	err = attach_replace(dp->dir, new_entry);
+	return err ? err : publish_new(dp);
 }
 
 static int write_instance(struct dataplane *dp, struct tr_instance *instance, uint64_t build)
@@ -269,7 +287,7 @@ static int take_fds(struct dataplane *dp, const struct tailrace_bpf *skel)
 static int load_and_replace(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
 			    struct tr_instance *instance)
 {
-	unsigned int old = pinned_program_id(dp);
+	bool replaces = pin_exists(dp, TR_PIN_ENTRY, "");
 	int err = prepare_object(dp, skel, limits);
 
 	if (err)
@@ -281,30 +299,49 @@ static int load_and_replace(struct dataplane *dp, struct tailrace_bpf *skel, con
 	if (!err)
 		err = fill_stages(skel);
 	if (!err)
+		err = write_instance(dp, instance, 0);	/* no build's, until the pins are one build's again */
+	if (!err)
 		err = pin_new(dp, skel);
-	if (!err && old)
-		err = attach_replace(dp->dir, old, bpf_program__fd(skel->progs.tr_entry));
+	if (!err && replaces)
+		err = attach_replace(dp->dir, bpf_program__fd(skel->progs.tr_entry));
 	if (!err)
 		err = publish_new(dp);
 	if (!err)
 		err = write_instance(dp, instance, own_build(limits));
 	if (!err)
-		log_info("%s: %s", dp->dir, old ? "programs replaced by this version's" : "programs and maps loaded");
+		log_info("%s: %s", dp->dir, replaces ? "programs replaced by this version's" : "programs and maps loaded");
 	return err;
+}
+
+static int check_complete(const struct dataplane *dp)
+{
+	for (int i = 0; i < STATE_MAP_COUNT; i++)
+		if (dp->fds[i] < 0) {
+			log_error("%s/%s: the pin is missing, and with it what the instance must remember; stop forwarding "
+				  "with `tailrace unload` and start anew", dp->dir, state_map_names[i]);
+			return -EINVAL;
+		}
+	return 0;
 }
 
 int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 {
 	struct tr_instance instance;
 	struct tailrace_bpf *skel;
-	bool fresh;
-	int err = open_pinned(dp, limits);
+	int err;
 
+	dp->fresh = bpffs_is_empty(dp->dir);
+	err = open_pinned(dp, limits);
 	if (!err)
 		err = read_instance(dp, &instance);
 	if (err)
 		return err;
-	fresh = !instance.layout;
+	if (instance.layout)
+		err = check_complete(dp);
+	if (!err)
+		err = settle_replacement(dp);
+	if (err)
+		return err;
 	if (all_pinned(dp) && instance.build == own_build(limits)) {
 		log_info("%s: maps and programs taken over", dp->dir);
 		return 0;
@@ -314,7 +351,7 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 		return log_err(-errno, "cannot open the BPF object");
 	err = load_and_replace(dp, skel, limits, &instance);
 	tailrace_bpf__destroy(skel);
-	if (err && fresh)
-		bpffs_remove(dp->dir);
+	if (err)
+		dataplane_remove_fresh(dp);
 	return err;
 }

@@ -43,7 +43,7 @@ int decap_init(struct decap *decap, const char *device, const char *dir)
 	strcpy(decap->device, device);
 	decap->ifindex = if_nametoindex(device);
 	if ((dir ? snprintf(decap->dir, PATH_MAX, "%s", dir) :
-		   snprintf(decap->dir, PATH_MAX, TR_PIN_ROOT "/decap-%s", device)) < PATH_MAX) {
+		   snprintf(decap->dir, PATH_MAX, TR_PIN_ROOT "/" TR_PIN_DECAP "%s", device)) < PATH_MAX) {
 		/* eth0.100: the BPF file system takes no dots in names. */
 		for (char *c = decap->dir; !dir && *c; c++)
 			if (*c == '.')

@@ -3,9 +3,12 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum log_level log_level = LOG_LEVEL_INFO;
 
@@ -14,13 +17,24 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
+/* Set by systemd for the stream that it gave us; standard error may have gone elsewhere since. */
+static bool is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat st;
+
+	return stream && sscanf(stream, "%lu:%lu", &device, &inode) == 2 && !fstat(STDERR_FILENO, &st) &&
+	       st.st_dev == device && st.st_ino == inode;
+}
+
 static void log_line(enum log_level level, const char *text)
 {
 	static const char *const words[] = {
 		[LOG_LEVEL_ERROR] = "error: ", [LOG_LEVEL_WARNING] = "warning: ", [LOG_LEVEL_DEBUG] = "debug: ",
 	};
 
-	if (getenv("JOURNAL_STREAM"))
+	if (is_journal())
 		fprintf(stderr, "<%d>%s\n", level, text);
 	else
 		fprintf(stderr, "tailrace: %s%s\n", words[level] ? words[level] : "", text);

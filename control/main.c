@@ -55,6 +55,10 @@ int cmd_help(int argc, char **argv)
 
 	if (command && command->run != cmd_help)
 		return command->run(2, args);
+	if (argc > 1 && !command) {
+		fprintf(stderr, "tailrace: no command '%s'; `tailrace help` lists them\n", argv[1]);
+		return -EINVAL;
+	}
 	print_commands(stdout);
 	return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "log.h"
 #include "paths.h"
-#include "tailrace.h"
 
 void options_print_help(const char *name, const char *args, const char *lines)
 {
@@ -30,7 +29,7 @@ int options_bad(const char *name, const char *fmt, ...)
 
 int options_instance_dir(const char *name, const char *instance, char ret[static PATH_MAX])
 {
-	if (!*instance || strpbrk(instance, "./") || strlen(instance) >= TR_NAME_MAX)
+	if (!paths_is_instance(instance))
 		return options_bad(name, "'%s' is no instance's name", instance);
 	snprintf(ret, PATH_MAX, "%s/%s", TR_PIN_ROOT, instance);
 	return 0;

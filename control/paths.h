@@ -3,10 +3,16 @@
 #ifndef TAILRACE_PATHS_H
 #define TAILRACE_PATHS_H
 
+#include <stdbool.h>
+
 /* Below it one directory for each instance: its maps by their names, its programs and `link`. */
 #define TR_PIN_ROOT "/sys/fs/bpf/tailrace"
 
 #define TR_PIN_ENTRY "entry"		/* the program that is attached */
 #define TR_PIN_LINK "link"
+#define TR_PIN_DECAP "decap-"		/* the backend's side has TR_PIN_ROOT/decap-DEVICE: no instance's name begins so */
+
+/* Can this be an instance's name, and so that of its directory? No dot: the BPF file system takes none. */
+bool paths_is_instance(const char *name);
 
 #endif

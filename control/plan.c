@@ -84,6 +84,12 @@ static int plan_settings(struct planning *p)
 		return plan_fail(p, -EPERM,
 				 "hash_key differs from the running one: it would move every flow to another backend; "
 				 "put the old key back, or start with --force");
+	p->settings = settings;
+	/* As long as records are of either source, entropy only where neither has bits of its own. */
+	if (instance->applied_at) {
+		settings.entropy4 &= old->entropy4;
+		settings.entropy6 &= old->entropy6;
+	}
 	if (!memcmp(&settings, old, sizeof(settings)) && !memcmp(&now, instance, sizeof(now)))
 		return 0;
 	step = plan_add(p, STEP_SETTINGS, 0);
@@ -91,6 +97,21 @@ static int plan_settings(struct planning *p)
 		return -ENOMEM;
 	step->settings = settings;
 	step->instance = now;
+	return 0;
+}
+
+int plan_last_settings(struct planning *p)
+{
+	const struct tr_settings *old = p->running->settings;
+	struct step *step;
+
+	if (!p->running->instance->applied_at || ((p->settings.entropy4 & old->entropy4) == p->settings.entropy4 &&
+						  (p->settings.entropy6 & old->entropy6) == p->settings.entropy6))
+		return 0;
+	step = plan_add(p, STEP_ENTROPY, 0);
+	if (!step)
+		return -ENOMEM;
+	step->settings = p->settings;
 	return 0;
 }
 

@@ -50,8 +50,9 @@ struct desired {
 };
 
 enum step_kind {
-	STEP_SETTINGS,			/* all but generation and prefixes */
+	STEP_SETTINGS,			/* all but generation and prefixes; entropy that fits old and new sources */
 	STEP_BACKEND,			/* before a ring names it */
+	STEP_ENTROPY,			/* the new masks alone, after the backends' records */
 	STEP_RING,
 	STEP_VIP,
 	STEP_PREFIXES,			/* before the first prefix comes, after the last one went */

@@ -17,6 +17,7 @@ struct planning {
 	const struct running *running;
 	struct plan *plan;
 	char *message;
+	struct tr_settings settings;	/* as they are to be in the end */
 
 	/* plan_pools.c */
 	uint32_t *pool_numbers;		/* by index into config.pools */
@@ -37,6 +38,8 @@ __attribute__((format(printf, 3, 4))) int plan_fail(struct planning *p, int err,
 /* The lowest unused number of 1 to size - 1 from *from on, which it moves behind; 0: none. The caller marks it used. */
 uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size);
 
+/* Once every record is of the new source. */
+int plan_last_settings(struct planning *p);
 int plan_number_pools(struct planning *p);
 int plan_backends_and_rings(struct planning *p);
 int plan_vips(struct planning *p);

@@ -371,6 +371,8 @@ int plan_backends_and_rings(struct planning *p)
 	middle = p->plan->n;
 	if (!err)
 		err = plan_backends(p, numbers, counts);
+	if (!err)
+		err = plan_last_settings(p);
 	return err ? err : rotate_steps(p->plan, from, middle);
 }
 

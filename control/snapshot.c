@@ -24,6 +24,12 @@
 #define CLEANUP_ENTRIES __attribute__((cleanup(pinned_free_entries)))
 #define CLEANUP_COUNTERS __attribute__((cleanup(pinned_close_counters)))
 
+/* What the configuration's limit was, of a map that has room for old and new at once, and maybe a number 0. */
+static uint32_t limit(uint32_t max_entries)
+{
+	return max_entries / TR_ROOM;
+}
+
 enum { FILL_VIPS, FILL_ADDRESSES, FILL_PREFIXES, FILL_SERVICES, FILL_POOLS, FILL_BACKENDS, FILL_RINGS };
 
 #define X(NAME, name, action, help) [TR_V_##NAME] = #name,
@@ -78,7 +84,7 @@ static int read_pools(struct snapshot *s, const char *dir)
 		s->n_pools++;
 	}
 	qsort(s->pools, s->n_pools, sizeof(*s->pools), compare_pools);
-	s->maps[FILL_POOLS] = (struct snapshot_map){ "pool_info", s->n_pools, array.max_entries - 1 };
+	s->maps[FILL_POOLS] = (struct snapshot_map){ "pool_info", s->n_pools, limit(array.max_entries) };
 	s->maps[FILL_RINGS] = (struct snapshot_map){ "rings", words, rings.max_entries };
 	return 0;
 }
@@ -126,7 +132,6 @@ static int read_backends(struct snapshot *s, const char *dir)
 	CLEANUP_ARRAY struct pinned_array array = {}, records = {};
 	const struct tr_backend_info *infos;
 	struct device_name device = {};
-	uint32_t used = 0;
 	int err;
 
 	err = pinned_map_array(dir, "backend_info", sizeof(*infos), &array);
@@ -148,7 +153,6 @@ static int read_backends(struct snapshot *s, const char *dir)
 
 		if (infos[i].state == TR_BACKEND_FREE)
 			continue;
-		used++;
 		*backend = (struct snapshot_backend){ .number = i, .info = infos[i] };
 		backend->pool = pool = find_pool(s, backend->info.pool);
 		if ((backend->info.state != TR_BACKEND_UP && backend->info.state != TR_BACKEND_DOWN) || !pool)
@@ -160,7 +164,7 @@ static int read_backends(struct snapshot *s, const char *dir)
 		s->n_backends++;
 	}
 	qsort(s->backends, s->n_backends, sizeof(*s->backends), compare_backends);
-	s->maps[FILL_BACKENDS] = (struct snapshot_map){ "backends", used, array.max_entries - 1 };
+	s->maps[FILL_BACKENDS] = (struct snapshot_map){ "backends", s->n_backends, limit(array.max_entries) };
 	return err;
 }
 
@@ -201,7 +205,7 @@ static int read_vips(struct snapshot *s, const char *dir)
 		s->n_vips++;
 	}
 	qsort(s->vips, s->n_vips, sizeof(*s->vips), compare_vips);
-	s->maps[FILL_VIPS] = (struct snapshot_map){ "vips", used, array.max_entries - 1 };
+	s->maps[FILL_VIPS] = (struct snapshot_map){ "vips", used, limit(array.max_entries) };
 	return err;
 }
 
@@ -235,9 +239,9 @@ static int read_services(struct snapshot *s, const char *dir)
 		err = pinned_read_entries(dir, "services", sizeof(struct tr_service_key), sizeof(uint32_t), &services);
 	if (err)
 		return err;
-	s->maps[FILL_ADDRESSES] = (struct snapshot_map){ "vip_addresses", exact.n, exact.max_entries };
-	s->maps[FILL_PREFIXES] = (struct snapshot_map){ "vip_prefixes", prefixes.n, prefixes.max_entries };
-	s->maps[FILL_SERVICES] = (struct snapshot_map){ "services", services.n, services.max_entries };
+	s->maps[FILL_ADDRESSES] = (struct snapshot_map){ "vip_addresses", exact.n, limit(exact.max_entries) };
+	s->maps[FILL_PREFIXES] = (struct snapshot_map){ "vip_prefixes", prefixes.n, limit(prefixes.max_entries) };
+	s->maps[FILL_SERVICES] = (struct snapshot_map){ "services", services.n, limit(services.max_entries) };
 	return give_services(s, &exact, &prefixes, &services);
 }
 
@@ -340,7 +344,7 @@ static void list_instances(char *buf, size_t size)
 
 	buf[0] = '\0';
 	while (root && (entry = readdir(root)))
-		if (is_directory(entry) && len < size)
+		if (is_directory(entry) && paths_is_instance(entry->d_name) && len < size)
 			len += snprintf(buf + len, size - len, "%s%s", len ? ", " : "; there is: ", entry->d_name);
 	if (root)
 		closedir(root);
@@ -351,7 +355,7 @@ static int open_directory(const char *instance, char *path, size_t size)
 	char others[256];
 	int fd;
 
-	if (!*instance || strpbrk(instance, "./") || strlen(instance) >= TR_NAME_MAX) {
+	if (!paths_is_instance(instance)) {
 		log_error("'%s' is no name of an instance", instance);
 		return -EINVAL;
 	}

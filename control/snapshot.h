@@ -56,7 +56,7 @@ struct snapshot_vip {
 struct snapshot_map {
 	const char *name;
 	uint32_t used;
-	uint32_t max;			/* that it can hold; where entries are numbered without number 0 */
+	uint32_t max;			/* the configuration's limit; the map itself has room for old and new at once */
 };
 
 #define SNAPSHOT_MAPS 7

@@ -44,6 +44,8 @@
 #define SEVENTEEN_POOLS                                                                                              \
 	"pools:\n" FOUR_POOLS("1") FOUR_POOLS("2") FOUR_POOLS("3") FOUR_POOLS("4") ONE_POOL("5") "vips: []\n"
 
+#define INSTANCE_RULE "an instance's name has no dot, which the BPF file system takes in no directory's name, and does " \
+	"not begin with decap-"
 #define ROOT_FIELDS "instance, devices, hash_key, encapsulation, metrics, limits, pools, vips"
 #define NAME_RULE "a name is 1 to 63 of A-Z a-z 0-9 _ . - and does not start with a dot"
 #define SERVICE_RULE "a service is PORT/PROTOCOL: a port of 1 to 65535 or all, and tcp or udp"
@@ -227,8 +229,9 @@ static const struct refused {
 	  "  - name: www\n    addresses: [192.0.2.3]\n    services: [80/tcp]\n    pool: web\n"),
 	  "14: vips[2].name: www is vips[0]'s name too (line 6); names differ" },
 	{ "instance starts with a dot", "instance: .hidden\n" REST, "1: instance: .hidden; " NAME_RULE },
-	{ "instance with a dot", "instance: a.b\n" REST, "1: instance: a.b; an instance's name has no dot, since the BPF file "
-	  "system takes none in a directory's name" },
+	{ "instance with a dot", "instance: a.b\n" REST, "1: instance: a.b; " INSTANCE_RULE },
+	{ "instance like a decapsulator's directory", "instance: decap-eth0\n" REST,
+	  "1: instance: decap-eth0; " INSTANCE_RULE },
 	{ "instance with a slash", "instance: a/b\n" REST, "1: instance: a/b; " NAME_RULE },
 	{ "instance empty", "instance: \"\"\n" REST, "1: instance: \"\"; " NAME_RULE },
 	{ "instance nothing", "instance:\n" REST, "1: instance: nothing; a single value is expected" },

@@ -221,6 +221,10 @@ int fake_maps_apply(struct fake_maps *maps, const struct step *step)
 	switch (step->kind) {
 	case STEP_SETTINGS:
 		return apply_settings(maps, step);
+	case STEP_ENTROPY:
+		maps->settings.entropy4 = step->settings.entropy4;
+		maps->settings.entropy6 = step->settings.entropy6;
+		return 0;
 	case STEP_BACKEND:
 	case STEP_RETIRE_BACKEND:
 		return apply_backend(maps, step);

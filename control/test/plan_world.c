@@ -182,7 +182,7 @@ void plan_world_check(struct plan_world *world, const struct config *config)
 const char *step_kind_name(enum step_kind kind)
 {
 	static const char *const names[] = {
-		[STEP_SETTINGS] = "settings", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "vip",
+		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "vip",
 		[STEP_PREFIXES] = "prefixes", [STEP_SERVICE] = "service", [STEP_ADDRESS] = "address",
 		[STEP_FLUSH] = "flush", [STEP_POOL] = "pool", [STEP_DELETE_ADDRESS] = "-address",
 		[STEP_DELETE_SERVICE] = "-service", [STEP_DELETE_VIP] = "-vip", [STEP_DELETE_POOL] = "-pool",
