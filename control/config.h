@@ -33,7 +33,7 @@ struct config_backend {
 };
 
 struct config_pool {
-	char *name;
+	char *name;			/* first: plan_number_names() */
 	uint32_t ring_size;
 	struct config_backend *backends;
 	size_t n_backends;
@@ -45,7 +45,7 @@ struct config_service {
 };
 
 struct config_vip {
-	char *name;
+	char *name;			/* first: plan_number_names() */
 	struct tr_prefix *addresses;	/* a full length (128) is a single address */
 	size_t n_addresses;
 	struct config_service *services;

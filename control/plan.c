@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "plan_internal.h"
+#include "util.h"
 
 struct step *plan_add(struct planning *p, enum step_kind kind, uint32_t number)
 {
@@ -49,6 +50,58 @@ uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size)
 			*from = n + 1;
 			return n;
 		}
+	}
+	return 0;
+}
+
+static int compare_names(const void *x, const void *y)
+{
+	return strcmp(*(const char *const *)x, *(const char *const *)y);
+}
+
+/* All running names, sorted; each lies in its structure, and so tells its number. */
+static const char **sort_names(const struct plan_names *names, bool *used, size_t *ret_n)
+{
+	const char **sorted = calloc(names->max, sizeof(*sorted));
+	size_t n = 0;
+
+	for (uint32_t i = 1; sorted && i < names->max; i++) {
+		const char *name = (const char *)names->running + i * names->running_size;
+
+		used[i] = *name;
+		if (*name)
+			sorted[n++] = name;
+	}
+	if (sorted)
+		qsort(sorted, n, sizeof(*sorted), compare_names);
+	*ret_n = n;
+	return sorted;
+}
+
+static const char *wanted_name(const struct plan_names *names, size_t i)
+{
+	return *(const char *const *)((const char *)names->wanted + i * names->wanted_size);
+}
+
+int plan_number_names(const struct plan_names *names, uint32_t *numbers, bool *used, const char **ret_left)
+{
+	size_t n = 0;
+	_cleanup_free_ const char **sorted = sort_names(names, used, &n);
+	uint32_t from = 1;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n; i++) {
+		const char *name = wanted_name(names, i);
+		const char **found = n ? bsearch(&name, sorted, n, sizeof(*sorted), compare_names) : NULL;
+
+		numbers[i] = found ? (*found - (const char *)names->running) / names->running_size :
+				     plan_free_number(used, &from, names->max);
+		if (!numbers[i]) {
+			*ret_left = name;
+			return -ENOSPC;
+		}
+		used[numbers[i]] = true;
 	}
 	return 0;
 }

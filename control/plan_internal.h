@@ -38,6 +38,22 @@ __attribute__((format(printf, 3, 4))) int plan_fail(struct planning *p, int err,
 /* The lowest unused number of 1 to size - 1 from *from on, which it moves behind; 0: none. The caller marks it used. */
 uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size);
 
+/* Objects with names: the numbers that they have, and free ones for the new. */
+struct plan_names {
+	const void *running;		/* max structures that begin with char name[TR_NAME_MAX] */
+	size_t running_size;
+	uint32_t max;
+	const void *wanted;		/* n structures that begin with char *name */
+	size_t wanted_size;
+	size_t n;
+};
+
+/*
+ * numbers: n of them, by index into wanted. used: max flags, by number: has a name, or is given out here.
+ * 0, -ENOMEM, or -ENOSPC with *ret_left, the first name for which no number was left.
+ */
+int plan_number_names(const struct plan_names *names, uint32_t *numbers, bool *used, const char **ret_left);
+
 /* Once every record is of the new source. */
 int plan_last_settings(struct planning *p);
 int plan_number_pools(struct planning *p);

@@ -25,38 +25,24 @@ static int compare_numbered(const void *x, const void *y)
 	return addr_compare(&a->address, &b->address);
 }
 
-static uint32_t find_pool(const struct planning *p, const char *name)
-{
-	for (uint32_t n = 1; n < p->running->limits.pools; n++)
-		if (!strncmp(p->running->pools[n].name, name, TR_NAME_MAX))
-			return n;
-	return 0;
-}
-
 int plan_number_pools(struct planning *p)
 {
 	const struct config *config = p->desired->config;
-	uint32_t max = p->running->limits.pools, from = 1;
+	uint32_t max = p->running->limits.pools;
+	const struct plan_names names = { p->running->pools, sizeof(*p->running->pools), max,
+					  config->pools, sizeof(*config->pools), config->n_pools };
+	const char *left;
+	int err;
 
 	p->pool_numbers = calloc(config->n_pools + 1, sizeof(*p->pool_numbers));
 	p->rings = calloc(config->n_pools + 1, sizeof(*p->rings));
 	p->pool_used = calloc(max, sizeof(*p->pool_used));
 	if (!p->pool_numbers || !p->rings || !p->pool_used)
 		return -ENOMEM;
-	for (uint32_t n = 1; n < max; n++)
-		p->pool_used[n] = p->running->pools[n].name[0];
-	for (size_t i = 0; i < config->n_pools; i++) {
-		uint32_t n = find_pool(p, config->pools[i].name);
-
-		if (!n)
-			n = plan_free_number(p->pool_used, &from, max);
-		if (!n)
-			return plan_fail(p, -ENOSPC, "pool %s: all %u pool numbers are taken; raise limits.pools",
-					 config->pools[i].name, max - 1);
-		p->pool_used[n] = true;
-		p->pool_numbers[i] = n;
-	}
-	return 0;
+	err = plan_number_names(&names, p->pool_numbers, p->pool_used, &left);
+	if (err == -ENOSPC)
+		return plan_fail(p, err, "pool %s: all %u pool numbers are taken; raise limits.pools", left, max - 1);
+	return err;
 }
 
 /* Ring words in use, a flag each; those of pools that go too: their VIPs may still read them. */

@@ -12,28 +12,23 @@
 static int number_vips(struct planning *p)
 {
 	const struct config *config = p->desired->config;
-	uint32_t max = p->running->limits.vips, from = 1;
+	uint32_t max = p->running->limits.vips;
+	const struct plan_names names = { p->running->vip_info, sizeof(*p->running->vip_info), max,
+					  config->vips, sizeof(*config->vips), config->n_vips };
+	const char *left;
+	int err;
 
 	p->vip_numbers = calloc(config->n_vips + 1, sizeof(*p->vip_numbers));
 	p->vip_used = calloc(max, sizeof(*p->vip_used));
 	p->vip_kept = calloc(max, sizeof(*p->vip_kept));
 	if (!p->vip_numbers || !p->vip_used || !p->vip_kept)
 		return -ENOMEM;
-	for (uint32_t n = 1; n < max; n++)
-		p->vip_used[n] = p->running->vip_info[n].name[0];
-	for (size_t i = 0; i < config->n_vips; i++)
-		for (uint32_t n = 1; n < max && !p->vip_numbers[i]; n++)
-			if (p->vip_used[n] && !strcmp(p->running->vip_info[n].name, config->vips[i].name))
-				p->vip_numbers[i] = n;
-	for (size_t i = 0; i < config->n_vips; i++) {
-		if (!p->vip_numbers[i])
-			p->vip_numbers[i] = plan_free_number(p->vip_used, &from, max);
-		if (!p->vip_numbers[i])
-			return plan_fail(p, -ENOSPC, "vip %s: all %u VIP numbers are taken; raise limits.vips",
-					 config->vips[i].name, max - 1);
-		p->vip_used[p->vip_numbers[i]] = p->vip_kept[p->vip_numbers[i]] = true;
-	}
-	return 0;
+	err = plan_number_names(&names, p->vip_numbers, p->vip_used, &left);
+	if (err == -ENOSPC)
+		return plan_fail(p, err, "vip %s: all %u VIP numbers are taken; raise limits.vips", left, max - 1);
+	for (size_t i = 0; i < config->n_vips && !err; i++)
+		p->vip_kept[p->vip_numbers[i]] = true;
+	return err;
 }
 
 static int plan_vip(struct planning *p, size_t i)
