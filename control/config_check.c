@@ -198,7 +198,7 @@ static int check_limits(struct check *check)
 		LIMIT(prefixes, TR_PREFIXES_DEFAULT, 1, 1 << 20),
 		LIMIT(services, TR_SERVICES_DEFAULT, 1, 1 << 22),
 		LIMIT(pools, TR_POOLS_DEFAULT, 1, UINT16_MAX),
-		LIMIT(backends, TR_BACKENDS_DEFAULT, 1, TR_BACKEND_MASK),
+		LIMIT(backends, TR_BACKENDS_DEFAULT, 1, TR_BACKEND_MASK / TR_ROOM),
 		LIMIT(ring_words, TR_RING_WORDS_DEFAULT, 2 * CONFIG_RING_SIZE_MIN, 1 << 28),
 		LIMIT(cache, TR_CACHE_DEFAULT, 64, 1 << 16),
 #undef LIMIT

@@ -112,7 +112,7 @@ static void defaults(const struct config *config)
 
 static void settings(const struct config *config)
 {
-	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 65535, 1048575, 268435456, 64 };
+	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 65535, 524287, 268435456, 64 };
 
 	assert_string_equal(config->instance, "Edge-1_a");
 	assert_string_equal(config->device, "eth0.100");
@@ -215,7 +215,7 @@ static const struct taken {
 	{ "every setting",
 	  "instance: Edge-1_a\ndevices:\n- eth0.100\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
 	  "encapsulation: { source4: 10.9.8.7/32, source6: 2001:db8::/96, ttl: \"255\" }\nmetrics: \"[::1]:9564\"\n"
-	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 65535, backends: 1048575, "
+	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 65535, backends: 524287, "
 	  "ring_words: 268435456, cache: 64 }\n" REST, settings },
 	{ "pools",
 	  "pools:\n  - { name: web, ring_size: 16777213, backends: [address: 10.0.0.1] }\n"
