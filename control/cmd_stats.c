@@ -177,7 +177,10 @@ static int print_backends(const struct view *view)
 		table_cell(table, "%s", backend->pool->info.name);
 		table_cell(table, "%u", backend->info.weight);
 		table_cell(table, "%.1f", 100 * report_share_of_weight(backend));
-		table_cell(table, "%.1f", 100 * report_share_of_flows(backend));
+		if (backend->pool->new_flows)
+			table_cell(table, "%.1f", 100 * report_share_of_flows(backend));
+		else
+			table_cell(table, "-");	/* UDP alone: its flows are not counted */
 		print_traffic(table, view, &backend->traffic, backend_before(view, backend));
 	}
 	err = table_print(table, stdout);
