@@ -39,10 +39,11 @@ UNIT_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out control/test/test_%,$(wildcard 
 PACKET_TESTS = $(patsubst %.c,$(B)/%,$(wildcard bpf/test/test_*.c))
 PACKET_OBJS = $(patsubst %.c,$(B)/%.o,$(filter-out bpf/test/test_% %.bpf.c,$(wildcard bpf/test/*.c)))
 TOOL_BPF = $(patsubst %.bpf.c,$(B)/%.skel.h,$(wildcard tools/*.bpf.c bpf/test/*.bpf.c testenv/*.bpf.c))
-TOOLS = $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c,$(wildcard tools/*.c testenv/*.c)))
+PRELOAD = $(B)/testenv/kill_at.so
+TOOLS = $(patsubst %.c,$(B)/%,$(filter-out %.bpf.c testenv/kill_at.c,$(wildcard tools/*.c testenv/*.c)))
 
 all: $(B)/tailrace $(OBJECTS)
-tests: $(UNIT_TESTS) $(PACKET_TESTS) $(TOOLS) all
+tests: $(UNIT_TESTS) $(PACKET_TESTS) $(TOOLS) $(PRELOAD) all
 tools: $(TOOLS) all
 
 $(B)/tailrace: $(CONTROL_OBJS)
@@ -84,6 +85,10 @@ $(PACKET_TESTS): $(B)/%: $(B)/%.o $(PACKET_OBJS) $(B)/libcontrol.a
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libcontrol.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lm
+$(PRELOAD): $(B)/%.so: %.c
+	$(call say,SO,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(CFLAGS) -fPIC -shared -o $@ $<
 $(B)/tools/bench: $(patsubst %.c,$(B)/%.o,$(wildcard tools/measure/*.c))
 
 test-unit: $(UNIT_TESTS)

@@ -33,6 +33,15 @@ struct vip_prefixes_map {
 	__uint(map_flags, BPF_F_NO_PREALLOC);	/* the trie knows no other way */
 };
 
+/* 0 -> what may be a VIP's address. Controller writes through mmap; entry reads. */
+struct vip_filter_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_filter);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
 /* struct tr_service_key -> VIP number. Controller writes; entry reads. */
 struct services_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -157,16 +166,15 @@ struct scratch_map {
 };
 
 /*
- * A line of the VIP cache: the answer for one (address, protocol, port), or for an address as a whole. One cache line,
- * and written by its CPU alone.
+ * A line of the VIP cache: the answer for one (address, protocol, port), for an address, or for a prefix as a whole. One
+ * cache line, and written by its CPU alone.
  */
 struct cached_vip {
 	struct tr_addr addr;
 	__u32 what;			/* CACHED_*: port, protocol and kind */
 	__u32 generation;		/* of tr_settings when the answer was looked up; any other: stale */
-	struct handover service;	/* vip 0: the address has no such service */
-	struct tr_vip_address address;	/* for kind CACHED_ADDRESS; id 0: no VIP's address */
-	__u32 pad[3];
+	struct handover service[TR_L4_COUNT];	/* of (address, protocol, port) the first alone; else of all ports */
+	struct tr_vip_address address;	/* of an address or prefix; id 0: no VIP's address */
 };
 _Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
 
@@ -184,9 +192,9 @@ struct vip_cache_map {
 };
 
 #define MAPS(X)                                                                                                      \
-	X(vip_addresses) X(vip_prefixes) X(services) X(vips) X(rings) X(backends) X(settings) X(verdicts)            \
-	X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance) X(stages) X(scratch)  \
-	X(vip_cache)
+	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(rings) X(backends)       \
+	X(settings) X(verdicts) X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info)           \
+	X(instance) X(stages) X(scratch) X(vip_cache)
 
 #define X(name) extern struct name##_map name SEC(".maps");
 MAPS(X)

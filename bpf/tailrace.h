@@ -52,7 +52,36 @@ struct tr_vip_address {
 	__u32 id;			/* key of its exact services in `services` */
 	__u32 all_ports[TR_L4_COUNT];	/* the VIP that takes every port without an exact service; 0: none */
 	__u8 has_exact[TR_L4_COUNT];	/* `services` has entries for it */
-	__u8 pad[2];
+	__u8 len;			/* of the prefix, as in struct tr_prefix; 128: a single address */
+	__u8 alone;			/* no longer prefix or address lies inside: the answer for every address in it */
+};
+
+/*
+ * Which lengths of prefixes there are at all, so that an address can be looked up in `vip_filter` under each, and as a
+ * single address.
+ */
+#define TR_LENGTHS_MAX 6
+struct tr_lengths {
+	__u32 known;			/* 0: more than there is room for, or not filled yet: ask the maps */
+	__u32 n;
+	struct tr_length {
+		struct tr_addr mask;
+		__u32 len;
+		__u32 pad;
+	} lengths[TR_LENGTHS_MAX];
+};
+
+/*
+ * Value of `vip_filter` (mmap'ed array of one: with a constant key, no index goes through memory between the packet and
+ * the answer). Bit N of word N / 64 is set where some prefix has tr_filter_bit() N. Of lengths, a half that is in use is never written: the
+ * controller writes the other one and then changes tr_settings.lengths.
+ */
+#define TR_FILTER_BITS 16
+#define TR_FILTER_WORDS ((1 << TR_FILTER_BITS) / 64)
+enum tr_family { TR_IPV4, TR_IPV6, TR_FAMILY_COUNT };
+struct tr_filter {
+	__u64 words[TR_FILTER_WORDS];
+	struct tr_lengths lengths[2][TR_FAMILY_COUNT];	/* by half and family */
 };
 
 /* Key of `services` (hash), value: __u32, the VIP's number. */
@@ -139,6 +168,8 @@ struct tr_settings {
 	__be32 entropy4;		/* mask of the outer IPv4 source's bits that carry the flow's entropy */
 	__be32 entropy6;		/* the same for the low word of the outer IPv6 source */
 	__u32 prefixes;			/* entries in `vip_prefixes`: 0 spares the lookup */
+	__u32 lengths;			/* the half of the filter's lengths that counts: 0 or 1 */
+	__u32 pad;
 };
 
 /* Values of `vip_traffic` and `backend_traffic` (per-CPU arrays by number). */
@@ -224,7 +255,8 @@ _Static_assert(sizeof(struct tr_vip) == 16, "tr_vip");
 _Static_assert(sizeof(struct tr_outer4) == 20, "tr_outer4");
 _Static_assert(sizeof(struct tr_outer6) == 40, "tr_outer6");
 _Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
-_Static_assert(sizeof(struct tr_settings) == 32, "tr_settings");
+_Static_assert(sizeof(struct tr_settings) == 40, "tr_settings");
+_Static_assert(sizeof(struct tr_lengths) == 152, "tr_lengths");
 _Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
 _Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");
 _Static_assert(sizeof(struct tr_pool_info) == 96, "tr_pool_info");

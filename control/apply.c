@@ -15,7 +15,7 @@
 #include "log.h"
 #include "util.h"
 
-static void store_words(void *to, const void *from, size_t bytes)
+void dataplane_store_words(void *to, const void *from, size_t bytes)
 {
 	const uint64_t *source = from;
 	uint64_t *target = to;
@@ -47,10 +47,11 @@ static void apply_settings(struct dataplane *dp, const struct step *step)
 
 	settings.generation = dp->settings->generation;
 	settings.prefixes = dp->settings->prefixes;
+	settings.lengths = dp->settings->lengths;
 	instance.reloads = dp->instance->reloads;
 	instance.reloads_failed = dp->instance->reloads_failed;
-	store_words(dp->settings, &settings, sizeof(settings));
-	store_words(dp->instance, &instance, sizeof(instance));
+	dataplane_store_words(dp->settings, &settings, sizeof(settings));
+	dataplane_store_words(dp->instance, &instance, sizeof(instance));
 }
 
 static void apply_entropy(struct dataplane *dp, const struct step *step)
@@ -59,13 +60,13 @@ static void apply_entropy(struct dataplane *dp, const struct step *step)
 
 	settings.entropy4 = step->settings.entropy4;
 	settings.entropy6 = step->settings.entropy6;
-	store_words(dp->settings, &settings, sizeof(settings));
+	dataplane_store_words(dp->settings, &settings, sizeof(settings));
 }
 
 static int apply_backend(struct dataplane *dp, const struct step *step)
 {
-	store_words(&dp->backends[step->number], &step->backend, sizeof(step->backend));
-	store_words(&dp->backend_info[step->number], &step->backend_info, sizeof(step->backend_info));
+	dataplane_store_words(&dp->backends[step->number], &step->backend, sizeof(step->backend));
+	dataplane_store_words(&dp->backend_info[step->number], &step->backend_info, sizeof(step->backend_info));
 	return step->fresh ? zero_traffic(dp, MAP_backend_traffic, step->number) : 0;
 }
 
@@ -91,8 +92,8 @@ static void apply_ring(struct dataplane *dp, const struct step *step)
 
 static int apply_vip(struct dataplane *dp, const struct step *step)
 {
-	store_words(&dp->vips[step->number], &step->vip, sizeof(step->vip));
-	store_words(&dp->vip_info[step->number], &step->vip_info, sizeof(step->vip_info));
+	dataplane_store_words(&dp->vips[step->number], &step->vip, sizeof(step->vip));
+	dataplane_store_words(&dp->vip_info[step->number], &step->vip_info, sizeof(step->vip_info));
 	return step->fresh ? zero_traffic(dp, MAP_vip_traffic, step->number) : 0;
 }
 
@@ -101,15 +102,15 @@ static void delete_vip(struct dataplane *dp, uint32_t number)
 	static const struct tr_vip_info no_info;
 	static const struct tr_vip none;
 
-	store_words(&dp->vips[number], &none, sizeof(none));
-	store_words(&dp->vip_info[number], &no_info, sizeof(no_info));
+	dataplane_store_words(&dp->vips[number], &none, sizeof(none));
+	dataplane_store_words(&dp->vip_info[number], &no_info, sizeof(no_info));
 }
 
 static void delete_pool(struct dataplane *dp, uint32_t number)
 {
 	static const struct tr_pool_info none;
 
-	store_words(&dp->pools[number], &none, sizeof(none));
+	dataplane_store_words(&dp->pools[number], &none, sizeof(none));
 }
 
 static int apply_address(struct dataplane *dp, const struct step *step)
@@ -118,6 +119,7 @@ static int apply_address(struct dataplane *dp, const struct step *step)
 	int err;
 
 	dp->addresses_stale = true;
+	dataplane_filter_add(dp, prefix);
 	if (prefix->len == 128)
 		err = bpf_map_update_elem(dp->fds[MAP_vip_addresses], &prefix->addr, &step->address.value, BPF_ANY);
 	else
@@ -163,7 +165,7 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 		dataplane_flush(dp);
 		return 0;
 	case STEP_POOL:
-		store_words(&dp->pools[step->number], &step->pool, sizeof(step->pool));
+		dataplane_store_words(&dp->pools[step->number], &step->pool, sizeof(step->pool));
 		return 0;
 	case STEP_DELETE_ADDRESS:
 		return delete_address(dp, step);
@@ -177,7 +179,7 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 		delete_pool(dp, step->number);
 		return 0;
 	case STEP_RETIRE_BACKEND:
-		store_words(&dp->backend_info[step->number], &step->backend_info, sizeof(step->backend_info));
+		dataplane_store_words(&dp->backend_info[step->number], &step->backend_info, sizeof(step->backend_info));
 		return 0;
 	}
 	return -EINVAL;
@@ -196,6 +198,17 @@ static const char *step_name(enum step_kind kind)
 	return names[kind];
 }
 
+/* Nothing is wrong with a filter that lets too much pass; it is built anew by the next change. */
+static void shrink_filter(struct dataplane *dp, const struct plan *plan)
+{
+	bool shrinks = false;
+
+	for (size_t i = 0; i < plan->n; i++)
+		shrinks = shrinks || plan->steps[i].kind == STEP_DELETE_ADDRESS;
+	if (shrinks && dataplane_filter_build(dp))
+		log_warning("%s: the filter of VIP addresses keeps what is gone", dp->dir);
+}
+
 int dataplane_apply(struct dataplane *dp, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
@@ -209,5 +222,6 @@ int dataplane_apply(struct dataplane *dp, const struct plan *plan)
 		return log_err(err, "%s: cannot write %s (step %zu of %zu); the steps before it stand", dp->dir,
 				       step_name(plan->steps[i].kind), i + 1, plan->n);
 	}
+	shrink_filter(dp, plan);
 	return 0;
 }

@@ -53,6 +53,7 @@ static int map_one(struct dataplane *dp, enum state_map map, size_t value_size, 
 
 #define MAPPED(X)                                                                                                    \
 	X(settings, settings) X(instance, instance) X(rings, rings) X(backends, backends)                            \
+	X(vip_filter, filter)                                                                                        \
 	X(backend_info, backend_info) X(pool_info, pools) X(vips, vips) X(vip_info, vip_info)
 
 static int map_all(struct dataplane *dp)
@@ -123,6 +124,11 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 		return err;
 	}
 	fill_running(dp);
+	err = dataplane_filter_build(dp);
+	if (err) {
+		dataplane_close(dp);
+		return log_err(err, "%s/%s: cannot build the filter of VIP addresses", TR_PIN_ROOT, instance);
+	}
 	dataplane_flush(dp);	/* a controller that died may have changed VIPs and not come to its own flush */
 	*ret = dp;
 	return 0;

@@ -7,11 +7,12 @@
 
 #include "dataplane.h"
 #include "paths.h"
+#include "vip_filter.h"
 
 /* Maps that outlive programs, by the name they have in the object and in the directory of pins. */
 #define STATE_MAPS(X)                                                                                                \
-	X(vip_addresses) X(vip_prefixes) X(services) X(vips) X(rings) X(backends) X(settings) X(verdicts)            \
-	X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance)
+	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(rings) X(backends)       \
+	X(settings) X(verdicts) X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance)
 
 enum state_map {
 #define X(name) MAP_##name,
@@ -34,6 +35,7 @@ struct dataplane {
 	struct tr_settings *settings;
 	struct tr_instance *instance;
 	uint64_t *rings;
+	struct tr_filter *filter;
 	struct tr_backend *backends;
 	struct tr_backend_info *backend_info;
 	struct tr_pool_info *pools;
@@ -45,10 +47,17 @@ struct dataplane {
 	struct running_address *addresses;
 	struct running_service *services;
 	struct running running;
+	struct vip_filter wanted;	/* what filter and lengths hold */
 };
 
 /* dataplane_load.c: makes or takes over maps and programs, fills fds and max_entries. Logs its errors. */
 int dataplane_load(struct dataplane *dp, const struct config_limits *limits);
+/* dataplane_filter.c. Before an address is written: lets it pass the filter. */
+void dataplane_filter_add(struct dataplane *dp, const struct tr_prefix *prefix);
+/* After addresses went, and at the start: the filter anew, from what the maps hold. 0 or -errno. */
+int dataplane_filter_build(struct dataplane *dp);
+/* Into an mmap'ed map, in 8-byte words, each one atomic store; equal ones are left alone. */
+void dataplane_store_words(void *to, const void *from, size_t bytes);
 /* Raises the generation: what the VIP caches hold is forgotten. */
 void dataplane_flush(struct dataplane *dp);
 /* The size of a state map that these limits ask for. */

@@ -59,9 +59,9 @@ static struct claim *collect_claims(const struct config *config, size_t *ret_n)
 }
 
 /* The longest shorter prefix around addresses[i], or NULL. Parents are kept in *stack, outermost first. */
-static const struct model_address *find_parent(const struct model *model, uint32_t i, uint32_t *stack, size_t *depth)
+static struct model_address *find_parent(const struct model *model, uint32_t i, uint32_t *stack, size_t *depth)
 {
-	const struct model_address *parent;
+	struct model_address *parent;
 
 	while (*depth > 0) {
 		parent = &model->addresses[stack[*depth - 1]];
@@ -159,13 +159,15 @@ static int add_addresses(struct model *model, const struct claim *claims, size_t
 	if (!stack)
 		return -ENOMEM;
 	for (size_t c = 0; c < n; c = end) {
-		const struct model_address *parent;
+		struct model_address *parent;
 
 		for (end = c + 1; end < n && !compare_prefixes(&claims[c].prefix, &claims[end].prefix);)
 			end++;
 		model->addresses[model->n_addresses++] = (struct model_address){
-			.prefix = claims[c].prefix, .first_service = model->n_services };
+			.prefix = claims[c].prefix, .first_service = model->n_services, .alone = true };
 		parent = find_parent(model, model->n_addresses - 1, stack, &depth);
+		if (parent)
+			parent->alone = false;
 		err = add_address(model, &room, claims + c, end - c, parent);
 		if (err)
 			return err;

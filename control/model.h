@@ -13,6 +13,7 @@ struct model_address {
 	uint32_t all_ports[TR_L4_COUNT];	/* index into config.vips + 1; 0: none */
 	uint32_t first_service;			/* its exact services stand together in model.services */
 	uint32_t n_services;
+	bool alone;				/* no longer prefix or address of a VIP lies inside */
 };
 
 struct model_service {

@@ -150,7 +150,7 @@ static int plan_services(struct planning *p, const uint32_t *ids, const struct m
 
 static struct tr_vip_address address_value(const struct planning *p, const struct model_address *address, uint32_t id)
 {
-	struct tr_vip_address value = { .id = id };
+	struct tr_vip_address value = { .id = id, .len = address->prefix.len, .alone = address->alone };
 
 	for (enum tr_l4 l4 = 0; l4 < TR_L4_COUNT; l4++)
 		if (address->all_ports[l4])

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See harness.h. */
+#include "addr.h"
 #include "harness.h"
+#include "vip_filter.h"
 
 #include <err.h>
 #include <errno.h>
@@ -33,6 +35,7 @@ struct harness {
 	struct tr_settings *settings;	/* the three are mmap'ed, as the controller has them */
 	__u64 *words;
 	struct tr_backend *backend;
+	struct vip_filter filter;
 };
 
 static void must(int r, const char *what)
@@ -188,17 +191,59 @@ static void apply_stages(struct harness *h, const struct world *world)
 	}
 }
 
+/* Does another VIP address or prefix lie inside this one? */
+static bool is_alone(const struct world *world, const struct tr_prefix *prefix)
+{
+	__u32 i;
+
+	for (i = 0; i < world->n_addresses; i++)
+		if (prefix->len < 128 && addr_in_prefix(&world->addresses[i].addr, prefix))
+			return false;
+	for (i = 0; i < world->n_prefixes; i++)
+		if (world->prefixes[i].prefix.len > prefix->len &&
+		    addr_in_prefix(&world->prefixes[i].prefix.addr, prefix))
+			return false;
+	return true;
+}
+
+/* map: the addresses' or the prefixes', which may hold one of full length too. */
+static void put_address(struct harness *h, const struct world *world, struct bpf_map *map, const struct tr_prefix *prefix,
+			struct tr_vip_address value)
+{
+	value.len = prefix->len;
+	value.alone = is_alone(world, prefix);
+	vip_filter_add(&h->filter, prefix);
+	map_put(map, map == h->skel->maps.vip_addresses ? (const void *)&prefix->addr : prefix, &value);
+}
+
+static void apply_filter(struct harness *h, const struct world *world)
+{
+	struct tr_filter filter = {};
+	__u32 zero = 0, i;
+
+	memcpy(filter.words, h->filter.words, sizeof(filter.words));
+	for (i = 0; i < TR_FAMILY_COUNT; i++) {
+		filter.lengths[0][i] = h->filter.lengths[i];
+		filter.lengths[0][i].known &= !world->lengths_unknown;
+	}
+	map_put(h->skel->maps.vip_filter, &zero, &filter);
+}
+
 static void apply_lookups(struct harness *h, const struct world *world)
 {
 	__u32 i;
 
+	vip_filter_clear(&h->filter);
 	map_empty(h->skel->maps.vip_addresses);
 	map_empty(h->skel->maps.vip_prefixes);
 	map_empty(h->skel->maps.services);
 	for (i = 0; i < world->n_addresses; i++)
-		map_put(h->skel->maps.vip_addresses, &world->addresses[i].addr, &world->addresses[i].value);
+		put_address(h, world, h->skel->maps.vip_addresses,
+			    &(struct tr_prefix){ 128, world->addresses[i].addr }, world->addresses[i].value);
 	for (i = 0; i < world->n_prefixes; i++)
-		map_put(h->skel->maps.vip_prefixes, &world->prefixes[i].prefix, &world->prefixes[i].value);
+		put_address(h, world, h->skel->maps.vip_prefixes, &world->prefixes[i].prefix,
+			    world->prefixes[i].value);
+	apply_filter(h, world);
 	for (i = 0; i < world->n_services; i++)
 		map_put(h->skel->maps.services, &world->services[i].key, &world->services[i].vip);
 	for (i = 0; i < world->limits.vips; i++)

@@ -276,18 +276,22 @@ static struct packet_shape choice_shape(const struct choice *choice)
 	return shape;
 }
 
-static void add_choices(struct cases *cases)
+/* lengths_unknown: more lengths of prefixes than the filter has room for; the maps are asked for every address. */
+static void add_choices(struct cases *cases, bool lengths_unknown)
 {
+	const char *how = lengths_unknown ? "lengths unknown, " : "";
+	struct world *world = choice_world();
 	size_t i;
 
-	cases_use(cases, choice_world(), 64);
+	world->lengths_unknown = lengths_unknown;
+	cases_use(cases, world, 64);
 	for (i = 0; i < ARRAY_SIZE(choices); i++) {
 		struct packet_shape shape = choice_shape(&choices[i]);
 
 		if (choices[i].vip)
 			cases_add_vip(cases, &shape, choices[i].vip, choices[i].name);
 		else
-			cases_add(cases, &shape, choices[i].verdict, "%s", choices[i].name);
+			cases_add(cases, &shape, choices[i].verdict, "%s%s", how, choices[i].name);
 	}
 }
 
@@ -357,7 +361,8 @@ int main(void)
 	int failed;
 
 	add_link(cases);
-	add_choices(cases);
+	add_choices(cases, false);
+	add_choices(cases, true);
 	add_mapped(cases);
 	add_choices_without_prefixes(cases);
 	add_missing(cases, TR_TCP);

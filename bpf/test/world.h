@@ -33,6 +33,7 @@ struct world {
 	struct world_limits limits;
 	struct tr_settings settings;	/* the generation is the harness's */
 	bool stage_missing[TR_L4_COUNT];
+	bool lengths_unknown;		/* the filter of VIP addresses does not know their lengths: maps are asked */
 	__u32 n_addresses, n_prefixes, n_services, n_words;
 	__u32 n_vips, n_backends;	/* the next free numbers; from 1 */
 	__u32 next_id;			/* of tr_vip_address */

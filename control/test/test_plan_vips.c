@@ -105,7 +105,7 @@ static const struct change_case changes[] = {
 	{ "a prefix around an address", { "192.0.2.1", "tcp/80" }, { "192.0.2.0/24 192.0.2.1", "tcp/80" },
 	  "prefixes service address flush" },
 	{ "a second prefix", { "2001:db8::/48", "tcp/0" }, { "2001:db8::/48 2001:db8::/64", "tcp/0" },
-	  "prefixes address flush" },
+	  "prefixes address*2 flush" },
 };
 
 static void run_change(void **state)

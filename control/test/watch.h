@@ -13,6 +13,7 @@
 
 struct watch_answer {
 	uint32_t vip;		/* 0: no service */
+	uint32_t pad;			/* answers are compared as bytes */
 	struct tr_vip ring;
 };
 

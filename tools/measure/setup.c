@@ -11,6 +11,7 @@
 
 #include "addr.h"
 #include "log.h"
+#include "vip_filter.h"
 #include "scenario.h"
 #include "setup.h"
 #include "target.h"
@@ -53,30 +54,45 @@ static int add_exact_services(const struct target *target, uint32_t id, uint32_t
 	return err;
 }
 
-static struct tr_vip_address vip_address(uint32_t id, uint32_t vip)
+static struct tr_vip_address vip_address(uint32_t id, uint32_t vip, uint32_t len)
 {
 	if (vip >= SETUP_ALL_PORTS_FIRST)
-		return (struct tr_vip_address){ .id = id, .all_ports = { vip, vip } };
-	return (struct tr_vip_address){ .id = id, .has_exact = { 1, 1 } };
+		return (struct tr_vip_address){ .id = id, .all_ports = { vip, vip }, .len = len, .alone = 1 };
+	return (struct tr_vip_address){ .id = id, .has_exact = { 1, 1 }, .len = len, .alone = 1 };
 }
 
-static int add_address(const struct target *target, struct tr_addr addr, uint32_t id, uint32_t vip)
+static int fill_filter(const struct target *target, const struct vip_filter *wanted)
 {
-	struct tr_vip_address value = vip_address(id, vip);
+	struct tr_filter filter = {};
+	uint32_t zero = 0;
+
+	if (!bpf_object__find_map_by_name(target->object, "vip_filter"))
+		return 0;	/* of an older build, to compare with */
+	memcpy(filter.words, wanted->words, sizeof(filter.words));
+	memcpy(filter.lengths[0], wanted->lengths, sizeof(filter.lengths[0]));
+	return update(target, "vip_filter", &zero, &filter);
+}
+
+static int add_address(const struct target *target, struct vip_filter *filter, struct tr_addr addr, uint32_t id,
+		       uint32_t vip)
+{
+	struct tr_vip_address value = vip_address(id, vip, 128);
 	int err = update(target, "vip_addresses", &addr, &value);
 
+	vip_filter_add(filter, &(struct tr_prefix){ 128, addr });
 	if (!err && value.has_exact[TR_TCP])
 		err = add_exact_services(target, id, vip);
 	return err;
 }
 
-static int add_prefix(const struct target *target, uint32_t number, uint32_t id)
+static int add_prefix(const struct target *target, struct vip_filter *filter, uint32_t number, uint32_t id)
 {
 	uint32_t vip = SETUP_PREFIX_FIRST + number % (SETUP_PREFIX_LAST - SETUP_PREFIX_FIRST + 1);
 	struct tr_prefix key = { .len = 96 + 24, .addr = address(SETUP_PREFIXES, number * FRONT_PREFIX_STEP) };
-	struct tr_vip_address value = vip_address(id, vip);
+	struct tr_vip_address value = vip_address(id, vip, key.len);
 	int err = update(target, "vip_prefixes", &key, &value);
 
+	vip_filter_add(filter, &key);
 	return err ?: add_exact_services(target, id, vip);
 }
 
@@ -92,19 +108,21 @@ static int add_vip(const struct target *target, uint32_t vip)
 
 static int fill_vips(const struct target *target)
 {
+	struct vip_filter filter;
 	uint32_t id = 1;
 	int err = 0;
 
+	vip_filter_clear(&filter);
 	for (uint32_t vip = 1; vip <= SETUP_ALL_PORTS_LAST && !err; vip++) {
 		err = add_vip(target, vip);
 		if (err || (vip >= SETUP_PREFIX_FIRST && vip <= SETUP_PREFIX_LAST))
 			continue;
-		err = add_address(target, address(SETUP_VIP_ADDRESS4, vip), id++, vip);
-		err = err ?: add_address(target, address(SETUP_VIP_ADDRESS6, vip), id++, vip);
+		err = add_address(target, &filter, address(SETUP_VIP_ADDRESS4, vip), id++, vip);
+		err = err ?: add_address(target, &filter, address(SETUP_VIP_ADDRESS6, vip), id++, vip);
 	}
 	for (uint32_t number = 0; number < FRONT_PREFIXES && !err; number++)
-		err = add_prefix(target, number, id++);
-	return err;
+		err = add_prefix(target, &filter, number, id++);
+	return err ?: fill_filter(target, &filter);
 }
 
 static struct tr_outer4 outer4(uint32_t number)

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hash of `vip_filter`, shared by the programs and the controller: the one piece of code that both must compute
+ * alike. An address that is no VIP's is told by it without asking a map; a set bit only means "maybe", so one
+ * multiplication is good enough.
+ */
+#ifndef TAILRACE_FILTER_H
+#define TAILRACE_FILTER_H
+
+#include "tailrace.h"
+
+/* high, low: the masked address's two halves as they lie in memory; len: of the prefix, 128 for an address. */
+static inline __u32 tr_filter_bit(__u64 high, __u64 low, __u32 len)
+{
+	return (high ^ low ^ len) * 0x9e3779b97f4a7c15ULL >> (64 - TR_FILTER_BITS);
+}
+
+#endif
