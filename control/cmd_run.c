@@ -21,6 +21,7 @@
 #include "options.h"
 
 #define TICK_US 1000000			/* next hops that are asked again */
+#define SCRAPES_PAUSE_US 1000
 #define PAUSE_US 50000			/* changes of next hops come in swarms: one plan for all of them */
 
 static const char help[] =
@@ -36,10 +37,12 @@ struct run {
 	struct controller *controller;
 	struct metrics *metrics;
 	enum attach_mode mode;
+	bool detached;			/* the interface was made anew and is not attached yet */
 	sd_event *event;
 	sd_event_source *nexthops;
 	sd_event_source *follow;	/* a timer; armed while the controller is behind */
 	sd_event_source *tick;
+	sd_event_source *scrapes;	/* a timer; armed while metrics have work left */
 };
 
 struct arguments {
@@ -127,6 +130,15 @@ static int on_nexthops(sd_event_source *source, int fd, uint32_t events, void *a
 	return 0;
 }
 
+/* Whoever scrapes, and however often: next hops, reloads and the end come first. */
+static void serve_metrics(struct run *run)
+{
+	if (!run->metrics || !metrics_process(run->metrics))
+		return;
+	sd_event_source_set_time_relative(run->scrapes, SCRAPES_PAUSE_US);
+	sd_event_source_set_enabled(run->scrapes, SD_EVENT_ONESHOT);
+}
+
 static int watch_nexthops(struct run *run)
 {
 	run->nexthops = sd_event_source_unref(run->nexthops);
@@ -134,18 +146,26 @@ static int watch_nexthops(struct run *run)
 			       on_nexthops, run);
 }
 
-/* An interface that was deleted took its link along: the program has to be put on the new one. */
+/*
+ * An interface that was deleted took its link along: the program has to be put on the new one. What hinders that may pass;
+ * it is said, and tried again every second.
+ */
 static int follow_device(struct run *run)
 {
 	int err = controller_check_device(run->controller);
 
-	if (err <= 0)
-		return err;
-	err = watch_nexthops(run);
 	if (err < 0)
-		return log_err(err, "cannot set up the event loop");
-	return attach_device(dataplane_dir(controller_dataplane(run->controller)),
-			     controller_config(run->controller)->device, run->mode);
+		return err;
+	if (err) {
+		run->detached = true;
+		err = watch_nexthops(run);
+		if (err < 0)
+			return log_err(err, "cannot set up the event loop");
+	}
+	if (run->detached)
+		run->detached = attach_device(dataplane_dir(controller_dataplane(run->controller)),
+					      controller_config(run->controller)->device, run->mode);
+	return 0;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
@@ -159,8 +179,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	if (err)
 		log_err(err, "asking for neighbours");
 	arm_follow(run, PAUSE_US);
-	if (run->metrics)
-		metrics_process(run->metrics);	/* ends idle connections */
+	serve_metrics(run);	/* ends idle connections */
 	sd_event_source_set_time_relative(source, TICK_US);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
@@ -168,9 +187,13 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 
 static int on_metrics(sd_event_source *source, int fd, uint32_t events, void *arg)
 {
-	struct run *run = arg;
+	serve_metrics(arg);
+	return 0;
+}
 
-	metrics_process(run->metrics);
+static int on_scrapes(sd_event_source *source, uint64_t usec, void *arg)
+{
+	serve_metrics(arg);
 	return 0;
 }
 
@@ -198,6 +221,25 @@ static int add_timers(struct run *run)
 		err = sd_event_add_time_relative(run->event, &run->follow, CLOCK_MONOTONIC, 0, 0, on_follow, run);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(run->follow, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time_relative(run->event, &run->scrapes, CLOCK_MONOTONIC, 0, 0, on_scrapes, run);
+	if (err >= 0)
+		err = sd_event_source_set_enabled(run->scrapes, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_source_set_priority(run->scrapes, SD_EVENT_PRIORITY_IDLE);
+	return err;
+}
+
+static int add_metrics(struct run *run)
+{
+	sd_event_source *source;
+	int err = sd_event_add_io(run->event, &source, metrics_fd(run->metrics), EPOLLIN, on_metrics, run);
+
+	if (err < 0)
+		return err;
+	sd_event_source_set_floating(source, true);	/* the loop's */
+	err = sd_event_source_set_priority(source, SD_EVENT_PRIORITY_IDLE);
+	sd_event_source_unref(source);
 	return err;
 }
 
@@ -212,7 +254,7 @@ static int add_sources(struct run *run)
 	if (err >= 0)
 		err = watch_nexthops(run);
 	if (err >= 0 && run->metrics)
-		err = sd_event_add_io(run->event, NULL, metrics_fd(run->metrics), EPOLLIN, on_metrics, run);
+		err = add_metrics(run);
 	if (err >= 0)
 		err = add_timers(run);
 	return err < 0 ? log_err(err, "cannot set up the event loop") : 0;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "log.h"
 #include "util.h"
@@ -15,14 +16,27 @@
 #define CONNECTIONS_MAX 32		/* a scraper or two, and curl */
 #define IDLE_SECONDS 10
 #define BACKLOG 16
-#define ROUNDS_MAX 64			/* of one call: the event loop has other work too */
+#define CONNECTIONS_PER_HOST 8		/* so that one slow client does not keep others out */
+#define BUSY_US 5000			/* of one call: the event loop has other work too */
+#define FRESH_US 100000			/* many requests at once are answered by one look at the maps */
 
 struct metrics {
 	struct MHD_Daemon *daemon;
 	int fd;				/* the daemon's epoll */
 	uint16_t port;
 	char *instance;
+	char *text;			/* the last answer; NULL: none yet */
+	size_t len;
+	uint64_t rendered_at;		/* now_us() */
 };
+
+static uint64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000ULL + now.tv_nsec / 1000;
+}
 
 /* Takes the text, which is from malloc. */
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int status, const char *type, char *text,
@@ -50,16 +64,18 @@ static enum MHD_Result answer_line(struct MHD_Connection *connection, unsigned i
 	return text ? answer(connection, status, "text/plain; charset=utf-8", text, strlen(text)) : MHD_NO;
 }
 
-static enum MHD_Result answer_metrics(struct metrics *metrics, struct MHD_Connection *connection)
+/* 0, -ENOMEM, or what snapshot_read() says. */
+static int render(struct metrics *metrics)
 {
 	struct snapshot *snapshot;
 	char *text = NULL;
 	bool failed;
 	size_t len;
 	FILE *to;
+	int err = snapshot_read(metrics->instance, &snapshot);
 
-	if (snapshot_read(metrics->instance, &snapshot))
-		return answer_line(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the instance's maps cannot be read\n");
+	if (err)
+		return err;
 	to = open_memstream(&text, &len);
 	if (to)
 		metrics_render(snapshot, to);
@@ -67,10 +83,33 @@ static enum MHD_Result answer_metrics(struct metrics *metrics, struct MHD_Connec
 	if (to && fclose(to))
 		failed = true;
 	snapshot_free(snapshot);
-	if (!failed)
-		return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, len);
-	free(text);
-	return answer_line(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
+	if (failed) {
+		free(text);
+		return -ENOMEM;
+	}
+	free(metrics->text);
+	metrics->text = text;
+	metrics->len = len;
+	metrics->rendered_at = now_us();
+	return 0;
+}
+
+static enum MHD_Result answer_metrics(struct metrics *metrics, struct MHD_Connection *connection)
+{
+	char *text;
+	int err = 0;
+
+	if (!metrics->text || now_us() - metrics->rendered_at > FRESH_US)
+		err = render(metrics);
+	if (err == -ENOMEM)
+		return answer_line(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "no memory\n");
+	if (err)
+		return answer_line(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the instance's maps cannot be read\n");
+	text = malloc(metrics->len);
+	if (!text)
+		return MHD_NO;
+	memcpy(text, metrics->text, metrics->len);
+	return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text, metrics->len);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
@@ -157,6 +196,7 @@ int metrics_start(const char *host, uint16_t port, const char *instance, struct 
 	metrics->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, metrics,
 					   MHD_OPTION_LISTEN_SOCKET, listener,
 					   MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+					   MHD_OPTION_PER_IP_CONNECTION_LIMIT, CONNECTIONS_PER_HOST,
 					   MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_END);
 	if (!metrics->daemon) {
 		metrics_stop(metrics);
@@ -174,6 +214,7 @@ void metrics_stop(struct metrics *metrics)
 	if (metrics->daemon)
 		MHD_stop_daemon(metrics->daemon);
 	free(metrics->instance);
+	free(metrics->text);
 	free(metrics);
 }
 
@@ -183,14 +224,17 @@ int metrics_fd(const struct metrics *metrics)
 }
 
 /* What libmicrohttpd has read already makes its epoll readable no more: it says by a timeout of 0 that there is more. */
-void metrics_process(struct metrics *metrics)
+bool metrics_process(struct metrics *metrics)
 {
+	uint64_t start = now_us();
 	MHD_UNSIGNED_LONG_LONG timeout;
-	int rounds = 0;
 
-	do
+	do {
 		MHD_run(metrics->daemon);
-	while (++rounds < ROUNDS_MAX && MHD_get_timeout(metrics->daemon, &timeout) == MHD_YES && !timeout);
+		if (MHD_get_timeout(metrics->daemon, &timeout) != MHD_YES || timeout)
+			return false;
+	} while (now_us() - start < BUSY_US);
+	return true;
 }
 
 uint16_t metrics_port(const struct metrics *metrics)

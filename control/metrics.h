@@ -14,15 +14,18 @@
 struct metrics;
 
 /*
- * Listens on host (an address; "::" for all of both families) and port (host order; 0: any that is free). Every GET /metrics
- * reads the instance anew. Logs its errors. 0 or -errno.
+ * Listens on host (an address; "::" for all of both families) and port (host order; 0: any that is free). An answer
+ * is of a look at the maps that is at most 100 ms old. Logs its errors. 0 or -errno.
  */
 int metrics_start(const char *host, uint16_t port, const char *instance, struct metrics **ret);
 void metrics_stop(struct metrics *metrics);
 
-/* For an event loop: readable means metrics_process() has work; every few seconds it ends idle connections. */
+/*
+ * For an event loop: readable means metrics_process() has work; every few seconds it ends idle connections. It returns after
+ * some milliseconds; true: it has work left, of which the descriptor says nothing.
+ */
 int metrics_fd(const struct metrics *metrics);
-void metrics_process(struct metrics *metrics);
+bool metrics_process(struct metrics *metrics);
 
 uint16_t metrics_port(const struct metrics *metrics);	/* that it listens on, host order */
 

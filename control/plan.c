@@ -111,6 +111,16 @@ static uint32_t low_bits(uint32_t count)
 	return count >= 32 ? UINT32_MAX : (1u << count) - 1;
 }
 
+/* For status and JSON, which is UTF-8 and may meet any bytes in a path, or one that is cut within a letter. */
+static void copy_path(char *to, size_t size, const char *path)
+{
+	memset(to, 0, size);
+	snprintf(to, size, "%s", path);
+	for (; *to; to++)
+		if (*to < ' ' || *to > '~')
+			*to = '?';
+}
+
 static int plan_settings(struct planning *p)
 {
 	const struct config *config = p->desired->config;
@@ -130,8 +140,7 @@ static int plan_settings(struct planning *p)
 	now.source6_len = config->source6.len;
 	now.ttl = config->ttl;
 	now.ifindex = p->desired->ifindex;
-	memset(now.config, 0, sizeof(now.config));
-	snprintf(now.config, sizeof(now.config), "%s", config->path);
+	copy_path(now.config, sizeof(now.config), config->path);
 
 	if (instance->applied_at && memcmp(settings.hash_key, old->hash_key, sizeof(old->hash_key)) && !p->desired->force)
 		return plan_fail(p, -EPERM,

@@ -599,7 +599,8 @@ static void fetch(struct metrics *metrics, char *text, size_t size)
 	while (got > 0) {
 		assert_true(poll(fds, 2, -1) > 0);
 		if (fds[0].revents)
-			metrics_process(metrics);
+			while (metrics_process(metrics))
+				;
 		if (!fds[1].revents)
 			continue;
 		got = read(fds[1].fd, text + len, size - 1 - len);
@@ -624,6 +625,7 @@ static void test_metrics(void **state)
 	assert_has(text, "tailrace_map_max_entries{map=\"vips\"} 8\n");
 	/* Each time anew. */
 	put_verdict(TR_V_TOO_BIG, 1);
+	usleep(150000);		/* an answer serves for 100 ms */
 	fetch(metrics, text, sizeof(text));
 	put_verdict(TR_V_TOO_BIG, 0);
 	snprintf(sample, sizeof(sample), "{verdict=\"too_big\"} %llu\n", (unsigned long long)over_cpus(1));

@@ -210,7 +210,8 @@ static void converse(struct metrics *metrics, int fd, const char *text, char *bu
 			fail_msg("no '%s' in time, only:\n%s", text ? text : "end of connection", buf);
 		assert_true(poll(fds, 2, 100) >= 0);
 		if (fds[0].revents)
-			metrics_process(metrics);
+			while (metrics_process(metrics))
+				;
 		got = recv(fd, buf + len, size - 1 - len, MSG_DONTWAIT);
 		if (!got || (got < 0 && errno != EAGAIN))
 			break;

@@ -38,6 +38,38 @@ for line in sys.stdin:
 print(int(total))' "$@"
 }
 
+reloads_are() { equal "$1" "$(value tailrace_reloads_total 'result="applied"')"; }
+
+# Thirty connections from eight addresses, as fast as they are answered, for four seconds.
+start_flood() {
+	on balancer python3 - > /dev/null 2>&1 <<-'END' &
+		import selectors, socket, time
+		end, request, sel = time.time() + 4, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 30, selectors.DefaultSelector()
+		for n in range(30):
+		    s = socket.create_connection(("127.0.0.1", 9564), source_address=("127.0.0.%d" % (2 + n % 8), 0))
+		    s.setblocking(False)
+		    sel.register(s, selectors.EVENT_READ | selectors.EVENT_WRITE)
+		while time.time() < end:
+		    for key, events in sel.select(0.1):
+		        try:
+		            if events & selectors.EVENT_READ: key.fileobj.recv(1 << 20)
+		            if events & selectors.EVENT_WRITE: key.fileobj.send(request)
+		        except BlockingIOError:
+		            pass
+	END
+	sleep 0.5
+}
+
+# By the log, which is written without the server of the metrics.
+reloads_in_a_flood() {
+	local before
+	before=$(grep -c ': applied$' "$tmp/controller.log")
+	kill -HUP "$(controller_pid)"
+	wait_until 5 more_reloads_than "$before"
+}
+
+more_reloads_than() { [ "$(grep -c ': applied$' "$tmp/controller.log")" -gt "$1" ]; }
+
 linted() { metrics | "$promtool" check metrics; }
 
 begin metrics
@@ -58,5 +90,8 @@ ok "forwarded" equal "$(verdict forwarded)" "$(value tailrace_packets_total 'ver
 ok "forwarded, and the packets of VIPs" equal "$(verdict forwarded)" "$(value tailrace_vip_packets_total)"
 ok "build info" equal 1 "$(value tailrace_build_info)"
 kill -HUP "$(controller_pid)"
+ok "a reload is counted" wait_until 5 reloads_are 2
 ok "after a reload" linted
+start_flood
+ok "a reload in a flood of scrapes" reloads_in_a_flood
 done_testing
