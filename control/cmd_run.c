@@ -297,6 +297,7 @@ static int serve(struct run *run, bool detach_on_exit)
 		err = attach_device(dataplane_dir(controller_dataplane(run->controller)), config->device, run->mode);
 	if (err) {
 		metrics_stop(run->metrics);
+		dataplane_remove_fresh(controller_dataplane(run->controller));
 		return err;
 	}
 	err = loop(run);
