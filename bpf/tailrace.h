@@ -105,7 +105,7 @@ struct tr_vip {
 
 /*
  * A bucket of a ring, one 64-bit word of `rings` (mmap'ed array), written by the controller with one atomic store:
- * 20 bits each of current, base, prev (backend numbers), then the flags. See docs/design.md, "Choosing a backend".
+ * 20 bits each of current, base, prev (backend numbers), then the flags. See docs/design.md, "Which backend".
  */
 #define TR_BACKEND_BITS 20
 #define TR_BACKEND_MASK ((1ULL << TR_BACKEND_BITS) - 1)

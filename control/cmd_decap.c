@@ -3,19 +3,17 @@
 #include "cmd.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include <bpf/libbpf.h>
 
 #include "addr.h"
-#include "bpffs.h"
 #include "decap.h"
+#include "decap_pins.h"
 #include "decap_status.h"
 #include "log.h"
 #include "util.h"
@@ -110,6 +108,20 @@ static int parse_word(struct options *o, enum decap_map list, const char *word)
 	return 0;
 }
 
+static const char *const action_options[] = {
+	[ACTION_LOAD] = "--load-only", [ACTION_DETACH] = "--detach", [ACTION_STATUS] = "--status",
+};
+
+static int parse_action(struct options *o, enum action action)
+{
+	if (o->action != ACTION_ATTACH && o->action != action) {
+		log_error("decap: %s and %s do not go together", action_options[o->action], action_options[action]);
+		return -EINVAL;
+	}
+	o->action = action;
+	return 0;
+}
+
 static int parse_option(struct options *o, int option, enum decap_map *list)
 {
 	switch (option) {
@@ -123,14 +135,11 @@ static int parse_option(struct options *o, int option, enum decap_map *list)
 	case OPT_MODE:
 		return parse_mode(optarg, &o->mode);
 	case OPT_LOAD_ONLY:
-		o->action = ACTION_LOAD;
-		return 0;
+		return parse_action(o, ACTION_LOAD);
 	case OPT_DETACH:
-		o->action = ACTION_DETACH;
-		return 0;
+		return parse_action(o, ACTION_DETACH);
 	case OPT_STATUS:
-		o->action = ACTION_STATUS;
-		return 0;
+		return parse_action(o, ACTION_STATUS);
 	case OPT_JSON:
 		o->json = true;
 		return 0;
@@ -141,6 +150,33 @@ static int parse_option(struct options *o, int option, enum decap_map *list)
 		fputs(usage, option == 'h' ? stdout : stderr);
 		return option == 'h' ? -ECANCELED : -EINVAL;
 	}
+}
+
+static int check_options(const struct options *o)
+{
+	bool any_list = o->lists[DECAP_VIPS].n || o->lists[DECAP_ADDRESSES].n || o->lists[DECAP_SOURCES].n;
+
+	if (!o->device) {
+		log_error("decap: which device? tailrace decap DEV --vip PREFIX ...");
+		return -EINVAL;
+	}
+	if (o->json && o->action != ACTION_STATUS) {
+		log_error("decap: --json goes with --status alone");
+		return -EINVAL;
+	}
+	if (o->mode != DECAP_DETACHED && o->action != ACTION_ATTACH) {
+		log_error("decap: --mode says how to attach, and %s does not attach", action_options[o->action]);
+		return -EINVAL;
+	}
+	if (o->action > ACTION_LOAD && any_list) {
+		log_error("decap: %s takes none of --vip, --address, --source", action_options[o->action]);
+		return -EINVAL;
+	}
+	if (o->action <= ACTION_LOAD && !o->lists[DECAP_VIPS].n) {
+		log_error("decap: --vip PREFIX ... says which inner destinations to accept");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* -ECANCELED: the help was asked for and printed. */
@@ -158,15 +194,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		if (err)
 			return err;
 	}
-	if (!o->device) {
-		log_error("decap: which device? tailrace decap DEV --vip PREFIX ...");
-		return -EINVAL;
-	}
-	if (o->action <= ACTION_LOAD && !o->lists[DECAP_VIPS].n) {
-		log_error("decap: --vip PREFIX ... says which inner destinations to accept");
-		return -EINVAL;
-	}
-	return 0;
+	return check_options(o);
 }
 
 static int add_default_sources(struct decap_list *list)
@@ -237,8 +265,12 @@ static int load_and_attach(struct options *o, struct decap *decap)
 {
 	struct decap_attachment xdp, tc;
 	/* Before the lists are touched: the pins may be those of another device. */
-	int err = decap_attached(decap, &xdp, &tc);
+	int err = decap_owner_check(decap);
 
+	if (!err)
+		err = decap_attached(decap, &xdp, &tc);
+	if (!err)
+		err = decap_owner_write(decap);
 	if (!err)
 		err = decap_load(decap, o->lists);
 	if (err || o->action == ACTION_LOAD)
@@ -249,25 +281,10 @@ static int load_and_attach(struct options *o, struct decap *decap)
 	return decap_attach(decap, o->mode == DECAP_DETACHED ? present_mode(&xdp, &tc) : o->mode);
 }
 
-/* Two commands at once on one directory take turns. The lock goes with the file descriptor. */
-static int lock_dir(const char *dir, int *ret_fd)
-{
-	int err = bpffs_prepare(dir);
-	_cleanup_close_ int fd = -1;
-
-	if (err)
-		return err;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || flock(fd, LOCK_EX))
-		return log_err(-errno, "%s: cannot lock it", dir);
-	*ret_fd = TAKE_FD(fd);
-	return 0;
-}
-
 static int run_load(struct options *o, struct decap *decap)
 {
 	_cleanup_close_ int lock = -1;
-	bool existed;
+	uint32_t before;
 	int err;
 
 	if (!decap->ifindex) {
@@ -276,34 +293,50 @@ static int run_load(struct options *o, struct decap *decap)
 	}
 	err = complete_lists(o);
 	if (!err)
-		err = lock_dir(decap->dir, &lock);
+		err = decap_pins_lock(decap->dir, true, &lock);
 	if (err)
 		return err;
-	existed = decap_is_pinned(decap);
+	before = decap_pins_found(decap->dir);
 	err = load_and_attach(o, decap);
-	if (err && !existed)
-		bpffs_remove(decap->dir);
+	if (err)
+		decap_pins_remove(decap->dir, before);
 	return err ? err : decap_print_summary(decap, stdout);
 }
 
-static int run_action(struct options *o, struct decap *decap)
+/* *ret_lock: -1 where the status is asked for, which changes nothing. */
+static int find_pinned(const struct options *o, struct decap *decap, int *ret_lock)
 {
-	int err;
+	int err = decap_pins_check(decap->dir);
 
-	if (o->action <= ACTION_LOAD)
-		return run_load(o, decap);
+	if (!err && o->action == ACTION_DETACH && decap_pins_found(decap->dir))
+		err = decap_pins_lock(decap->dir, false, ret_lock);
+	if (!err)
+		err = decap_owner_check(decap);
+	if (err)
+		return err;
 	err = decap_find(decap);
 	if (err == -ENOENT) {
 		log_error("%s: no decapsulator is pinned in %s", o->device, decap->dir);
 		return err;
 	}
+	return err ? log_err(err, "%s: cannot open the programs in %s", o->device, decap->dir) : 0;
+}
+
+static int run_action(struct options *o, struct decap *decap)
+{
+	_cleanup_close_ int lock = -1;
+	int err;
+
+	if (o->action <= ACTION_LOAD)
+		return run_load(o, decap);
+	err = find_pinned(o, decap, &lock);
 	if (err)
-		return log_err(err, "%s: cannot open the programs in %s", o->device, decap->dir);
+		return err;
 	if (o->action == ACTION_STATUS)
 		return decap_print_status(decap, o->json, stdout);
 	err = decap_detach(decap);
 	if (!err)
-		printf("%s: detached, %s removed\n", o->device, decap->dir);
+		printf("%s: detached, its pins in %s removed\n", o->device, decap->dir);
 	return err;
 }
 

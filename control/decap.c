@@ -14,6 +14,7 @@
 
 #include "addr.h"
 #include "decap.skel.h"
+#include "decap_pins.h"
 #include "log.h"
 #include "paths.h"
 #include "util.h"
@@ -249,6 +250,10 @@ static int pin_program(const struct decap *decap, const char *name, int fd, int 
 		return err;
 	old = bpf_obj_get(path);
 	if (old >= 0 && !program_info(old, &old_info)) {
+		if (strcmp(new_info.name, old_info.name)) {
+			log_error("%s: is another program, %s, which stays", path, old_info.name);
+			return -EEXIST;
+		}
 		if (!memcmp(new_info.tag, old_info.tag, sizeof(new_info.tag))) {
 			*ret_fd = TAKE_FD(old);
 			return 0;
@@ -296,22 +301,15 @@ static int open_pin(const struct decap *decap, const char *name)
 	return err ? err : bpf_obj_get(path);
 }
 
-bool decap_is_pinned(const struct decap *decap)
-{
-	char path[PATH_MAX];
-
-	return !join(path, decap->dir, "xdp") && !access(path, F_OK);
-}
-
 int decap_find(struct decap *decap)
 {
-	int fd = open_pin(decap, "xdp");
-
-	if (fd < 0)
-		return fd;
-	decap->xdp_fd = fd;
+	if (!decap_pins_found(decap->dir))
+		return -ENOENT;
+	decap->xdp_fd = open_pin(decap, "xdp");
+	if (decap->xdp_fd < 0 && decap->xdp_fd != -ENOENT)
+		return decap->xdp_fd;
 	decap->tc_fd = open_pin(decap, "tc");
-	return decap->tc_fd < 0 ? decap->tc_fd : 0;
+	return decap->tc_fd < 0 && decap->tc_fd != -ENOENT ? decap->tc_fd : 0;
 }
 
 int decap_read_list(const struct decap *decap, enum decap_map map, struct decap_list *ret)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A backend's decapsulator: loading its programs, telling them their lists, attaching them. All that it is stands in
- * a directory of pins: the programs `xdp` and `tc`, the maps by their names, and `link` when XDP is attached. Errors
- * are logged here, in full.
+ * a directory of pins: the programs `xdp` and `tc`, the maps by their names, `owner`, and `link` when XDP is attached.
+ * Errors are logged here, in full.
  */
 #ifndef TAILRACE_DECAP_H
 #define TAILRACE_DECAP_H
@@ -55,8 +55,7 @@ int decap_list_add(struct decap_list *list, const struct tr_prefix *entry);	/* 0
  */
 int decap_load(struct decap *decap, const struct decap_list lists[DECAP_LISTS]);
 
-bool decap_is_pinned(const struct decap *decap);
-/* Opens the pinned programs. -ENOENT, not logged: nothing is pinned there. */
+/* Opens the pinned programs, as far as they are there. -ENOENT, not logged: nothing of ours is pinned there. */
 int decap_find(struct decap *decap);
 
 /* Entries in order. 0 or -errno. */
@@ -73,7 +72,7 @@ int decap_attached(const struct decap *decap, struct decap_attachment *ret_xdp, 
  */
 int decap_attach(struct decap *decap, enum decap_mode mode);
 
-/* Takes our programs off the device and removes the pins; filters of the operator's own making stay. */
+/* Takes our programs off the device and removes our pins; filters of the operator's own making stay. */
 int decap_detach(struct decap *decap);
 
 #endif

@@ -15,7 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "bpffs.h"
+#include "decap_pins.h"
 #include "log.h"
 #include "util.h"
 
@@ -118,9 +118,10 @@ static int open_link(const struct decap *decap, const struct decap_attachment *x
 	err = bpf_obj_get_info_by_fd(fd, ret, &len);
 	if (err)
 		return log_err(err, "%s: cannot ask about %s", decap->device, path);
-	if (!ret->xdp.ifindex)
+	if (ret->type == BPF_LINK_TYPE_XDP && !ret->xdp.ifindex)
 		return 0;
-	if (ret->xdp.ifindex != (__u32)decap->ifindex || ret->prog_id != xdp->program_id) {
+	if (ret->type != BPF_LINK_TYPE_XDP || ret->xdp.ifindex != (__u32)decap->ifindex ||
+	    ret->prog_id != xdp->program_id) {
 		log_error("%s: %s holds a decapsulator of another device, in another network namespace perhaps; "
 			  "--pin DIR gives this one a directory of its own", decap->device, path);
 		return -EEXIST;
@@ -136,13 +137,14 @@ int decap_attached(const struct decap *decap, struct decap_attachment *ret_xdp, 
 	int err;
 
 	*ret_xdp = *ret_tc = (struct decap_attachment){ .mode = DECAP_DETACHED };
-	if (!decap->ifindex)
-		return 0;
-	err = query_xdp(decap, ret_xdp);
-	if (!err)
-		err = query_tc(decap, ret_tc);
-	if (err)
-		return log_err(err, "%s: cannot ask what is attached", decap->device);
+	if (decap->ifindex) {
+		err = query_xdp(decap, ret_xdp);
+		if (!err)
+			err = query_tc(decap, ret_tc);
+		if (err)
+			return log_err(err, "%s: cannot ask what is attached", decap->device);
+	}
+	/* Without a device too: then the link may be that of one elsewhere. */
 	err = open_link(decap, ret_xdp, &link, &info);
 	if (err)
 		return err;
@@ -303,6 +305,6 @@ int decap_detach(struct decap *decap)
 		err = detach_tc(decap);
 	if (err)
 		return err;
-	err = bpffs_remove(decap->dir);
+	err = decap_pins_remove(decap->dir, 0);
 	return err ? log_err(err, "%s: cannot remove %s", decap->device, decap->dir) : 0;
 }

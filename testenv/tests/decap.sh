@@ -25,7 +25,7 @@ cleanup() {
 	[ -z "$server" ] || kill "$server" 2> /dev/null || true
 	ip netns del "$client" 2> /dev/null || true
 	ip netns del "$backend" 2> /dev/null || true
-	rm -rf "$tmp" "$pins" "$decap_pins"
+	rm -rf "$tmp" "$pins" "$decap_pins" "$decap_pins"_1
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -54,7 +54,20 @@ ok() {
 	fi
 }
 
-refuses() { ! "$@"; }
+# refuses COMMAND...: passes where the command fails by itself (not: killed, not found).
+refuses() {
+	local status=0
+	"$@" || status=$?
+	[ $status -gt 0 ] && [ $status -lt 126 ]
+}
+
+# refused PATTERN COMMAND...: fails by itself, and what it says has the pattern.
+refused() {
+	local pattern=$1
+	shift
+	refuses "$@" > "$tmp/said" 2>&1 || { cat "$tmp/said"; echo "was not refused"; return 1; }
+	said "$pattern"
+}
 
 # said PATTERN...: all of them stand in what the last run_quiet command printed.
 run_quiet() { "$@" > "$tmp/said" 2>&1; }
@@ -351,6 +364,117 @@ test_link_life() {
 	ok "no such device: refused" refuses decap "${vips[@]}"
 }
 
+# pin_map PATH: a map that is not the decapsulator's.
+pin_map() { bpftool map create "$1" type array key 4 value 4 entries 1 name foreign; }
+
+# pinned DIR: the names there, in one line.
+pinned() { (cd "$1" && echo *); }
+
+test_foreign_pins() {
+	mkdir "$pins/alien" "$pins/instance" "$pins/mixed"
+	pin_map "$pins/alien/other"
+	pin_map "$pins/instance/instance"
+	pin_map "$pins/instance/vips"
+	ok "--pin: not a directory of other pins" refused "nothing in it is" decap "${vips[@]}" --pin "$pins/alien"
+	ok "--pin: nor --detach there" refused "nothing in it is" decap --detach --pin "$pins/alien"
+	ok "--pin: they stay" [ "$(pinned "$pins/alien")" = other ]
+	ok "--pin: not an instance's" refused "holds an instance" decap "${vips[@]}" --pin "$pins/instance"
+	ok "--pin: nor --detach there" refused "holds an instance" decap --detach --pin "$pins/instance"
+	ok "--pin: its pins stay" [ "$(pinned "$pins/instance")" = "instance vips" ]
+	ok "--pin: not the root" refused "everybody's" decap "${vips[@]}" --pin /sys/fs/bpf/
+	ok "--pin: not the root of all instances" refused "everybody's" decap --detach --pin /sys/fs/bpf/tailrace
+
+	decap "${vips[@]}" --load-only --pin "$pins/mixed" > "$tmp/out"
+	pin_map "$pins/mixed/other"
+	rm "$pins/mixed/xdp" "$pins/mixed/vips"
+	on_backend ip link set dev "$dev" xdp pinned "$pins/other_xdp"
+	ok "a failed load" refused "other_xdp" decap "${vips[@]}" --mode xdp --pin "$pins/mixed"
+	on_backend ip link set dev "$dev" xdp off
+	ok "a failed load removes what it made, no more" \
+		[ "$(pinned "$pins/mixed")" = "addresses other owner sources tc verdicts" ]
+	ok "half a directory: --detach" decap --detach --pin "$pins/mixed"
+	ok "--detach leaves a foreign pin" [ "$(pinned "$pins/mixed")" = other ]
+}
+
+test_half_made() {
+	local name
+	for name in xdp tc owner; do
+		decap "${vips[@]}" --mode tc > "$tmp/out"
+		rm "$decap_pins/$name"
+		ok "without the pin '$name': --detach" decap --detach
+		ok "without the pin '$name': nothing left" nothing_left
+	done
+	decap "${vips[@]}" --load-only > "$tmp/out"
+	rm "$decap_pins/xdp"
+	ok "without the pin 'xdp': loading again completes it" decap "${vips[@]}" --mode xdp
+	ok "without the pin 'xdp': attached" xdp_attached
+	decap --detach > "$tmp/out"
+}
+
+# elsewhere COMMAND...: of another namespace with a device of that name; in the test's own namespace there is none.
+elsewhere() { on_client "$tailrace" decap "$dev" "$@"; }
+here() { "$tailrace" decap "$dev" "$@"; }
+
+test_owner() {
+	local how
+	for how in "--mode tc" "--load-only"; do
+		# shellcheck disable=SC2086 # two words
+		decap "${vips[@]}" $how > "$tmp/out"
+		ok "$how: a namesake elsewhere: load" refused "another device.*--pin DIR" elsewhere --vip 192.0.2.0/24
+		ok "$how: a namesake elsewhere: status" refused "another device.*--pin DIR" elsewhere --status
+		ok "$how: a namesake elsewhere: detach" refused "another device.*--pin DIR" elsewhere --detach
+		ok "$how: a namespace without it: detach" refused "another network namespace" here --detach
+		ok "$how: the lists stay" [ "$(json 's["vips"]')" = "['203.0.113.0/24', '2001:db8:f::/48']" ]
+		decap --detach > "$tmp/out"
+	done
+	decap "${vips[@]}" --mode xdp > "$tmp/out"
+	ok "--mode xdp: a namespace without it: detach" refused "another network namespace" here --detach
+	rm "$decap_pins/owner"
+	ok "--mode xdp, no owner: a namespace without it: detach" refused "another device" here --detach
+	ok "--mode xdp, no owner: still attached" xdp_attached
+	ok "--mode xdp, no owner: pins stay" [ -e "$decap_pins/link" ]
+	decap --detach > "$tmp/out"
+	on_backend ip link add "$dev.1" type veth
+	on_backend ip link add "${dev}_1" type veth
+	on_backend "$tailrace" decap "$dev.1" "${vips[@]}" --address 192.0.2.1 --load-only > "$tmp/out"
+	ok "two names, one directory" refused "$dev\.1 .*--pin DIR" \
+		on_backend "$tailrace" decap "${dev}_1" "${vips[@]}" --address 192.0.2.1 --load-only
+	on_backend ip link del "$dev.1"
+	on_backend ip link add "$dev.1" type veth
+	ok "made anew: taken over" on_backend "$tailrace" decap "$dev.1" "${vips[@]}" --address 192.0.2.1 --load-only
+	on_backend ip link set "$dev.1" name "${dev}x"
+	on_backend ip link add "$dev.1" type veth
+	ok "renamed, and another of its name: refused" refused "another device" \
+		on_backend "$tailrace" decap "$dev.1" --detach
+	ok "renamed: the new name detaches" on_backend "$tailrace" decap "${dev}x" --detach --pin "${decap_pins}_1"
+}
+
+test_lock() {
+	local locker
+	decap "${vips[@]}" --load-only > "$tmp/out"
+	flock "$decap_pins" sleep 30 &
+	locker=$!
+	sleep 0.2
+	ok "locked: load gives up" refused "another command" on_backend timeout 5 "$tailrace" decap "$dev" "${vips[@]}"
+	ok "locked: detach gives up" refused "another command" on_backend timeout 5 "$tailrace" decap "$dev" --detach
+	ok "locked: status does not mind" decap --status
+	kill "$(ps -o pid= --ppid $locker)" $locker
+	wait $locker || true
+	ok "no longer locked: detach" decap --detach
+}
+
+test_options() {
+	ok "options: two actions" refused "do not go together" decap --status --detach
+	ok "options: load-only, detach" refused "do not go together" decap "${vips[@]}" --load-only --detach
+	ok "options: lists with --status" refused "takes none of" decap --status "${vips[@]}"
+	ok "options: lists with --detach" refused "takes none of" decap --detach --source 192.0.2.0/24
+	ok "options: --mode with --status" refused "does not attach" decap --status --mode xdp
+	ok "options: --mode with --detach" refused "does not attach" decap --detach --mode tc
+	ok "options: --mode with --load-only" refused "does not attach" decap "${vips[@]}" --load-only --mode tc
+	ok "options: --json alone" refused "goes with --status" decap "${vips[@]}" --json
+	ok "options: --json with --detach" refused "goes with --status" decap --detach --json
+}
+
 make_network
 run_quiet ip netns exec "$backend" "$tailrace" decap "$dev" "${vips[@]}" --load-only
 ok "pins that would vanish: warned" said "warning: /sys/fs/bpf is mounted in this mount namespace alone"
@@ -367,6 +491,11 @@ test_jumbo
 encapsulate ipv4
 test_other_program
 test_by_hand
+test_foreign_pins
+test_half_made
+test_owner
+test_lock
+test_options
 test_link_life
 echo "1..$tests"
 [ "$failed" = 0 ]
