@@ -45,7 +45,7 @@ int plan_number_pools(struct planning *p)
 	return err;
 }
 
-/* Ring words in use, a flag each; those of pools that go too: their VIPs may still read them. */
+/* Ring words in use; those of pools that go too: their VIPs may still read them. */
 struct region {
 	uint32_t start, size;
 };
