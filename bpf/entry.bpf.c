@@ -89,6 +89,8 @@ static __always_inline int entry_ip(struct xdp_md *ctx, const struct tr_addr *ds
 		if (line && cache_holds(line, addr_words(dst), what, generation))
 			return hand_over(ctx, &line->service[0], shape->l4);
 	}
+	if (!generation)		/* nobody has filled these maps: all is the host's own */
+		return finish(TR_V_NOT_VIP);
 	lengths = &filter->lengths[set->lengths & 1][family];
 	if (!may_be_vip(filter, lengths, addr_words(dst)))
 		return finish(TR_V_NOT_VIP);

@@ -164,7 +164,7 @@ struct tr_backend {
 /* Value of `settings` (mmap'ed array of one): what every packet needs. */
 struct tr_settings {
 	__u64 hash_key[2];		/* the same on every balancer of a site */
-	__u32 generation;		/* of the VIPs; goes up after every change to them and so empties vip_cache */
+	__u32 generation;		/* of the VIPs; goes up after every change to them and so empties vip_cache; 0: not filled yet */
 	__be32 entropy4;		/* mask of the outer IPv4 source's bits that carry the flow's entropy */
 	__be32 entropy6;		/* the same for the low word of the outer IPv6 source */
 	__u32 prefixes;			/* entries in `vip_prefixes`: 0 spares the lookup */

@@ -27,7 +27,8 @@ void dataplane_store_words(void *to, const void *from, size_t bytes)
 
 void dataplane_flush(struct dataplane *dp)
 {
-	__atomic_fetch_add(&dp->settings->generation, 1, __ATOMIC_RELEASE);
+	if (!__atomic_add_fetch(&dp->settings->generation, 1, __ATOMIC_RELEASE))
+		__atomic_store_n(&dp->settings->generation, 1, __ATOMIC_RELEASE);	/* 0 means not filled */
 }
 
 static int zero_traffic(struct dataplane *dp, enum state_map map, uint32_t number)

@@ -256,6 +256,11 @@ void harness_settings(struct harness *h, const struct tr_settings *settings)
 	h->settings->generation = ++h->generation;
 }
 
+void harness_unfill(struct harness *h)
+{
+	*h->settings = (struct tr_settings){};
+}
+
 void harness_apply(struct harness *h, const struct world *world)
 {
 	apply_lookups(h, world);

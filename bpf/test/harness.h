@@ -20,6 +20,9 @@ void harness_free(struct harness *harness);
 /* Writes the world into the maps and raises settings.generation. */
 void harness_apply(struct harness *harness, const struct world *world);
 
+/* As a program that `ip` has loaded from the object, and no controller has filled: no generation yet. */
+void harness_unfill(struct harness *harness);
+
 /* The settings alone, as harness_apply() writes them: cheap however large the world. */
 void harness_settings(struct harness *harness, const struct tr_settings *settings);
 

@@ -48,6 +48,17 @@ static void assert_internal(struct scene *scene, __u8 proto)
 	assert_unchanged(scene, harness_entry_fd(scene->harness), &packet, &packet, TR_V_INTERNAL);
 }
 
+static void test_not_filled(struct scene *scene)
+{
+	struct packet_shape shape = mix_shape(scene->arg, IPPROTO_TCP);
+	struct packet packet;
+
+	harness_apply(scene->harness, scene->world);
+	harness_unfill(scene->harness);
+	packet_build(&packet, &shape);
+	assert_unchanged(scene, harness_entry_fd(scene->harness), &packet, &packet, TR_V_NOT_VIP);
+}
+
 static void test_vip_beyond_the_map(struct scene *scene)
 {
 	__u32 i;
@@ -138,6 +149,9 @@ int main(void)
 		cases_add_function(cases, test_ring_beyond_the_map, i ? 0x70000000 : 0, "ring %s its map", i ?
 				   "far beyond" : "just beyond");
 	}
+	cases_use(cases, world_standard(), 64);
+	for (i = 0; i < MIXES; i++)
+		cases_add_function(cases, test_not_filled, i, "maps that nobody has filled, %s", mixes[i].name);
 	cases_use(cases, world_standard(), 64);
 	for (i = 0; i < MIXES; i++)
 		cases_add_function(cases, test_no_headroom, i, "no headroom, %s", mixes[i].name);
