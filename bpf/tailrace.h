@@ -73,8 +73,8 @@ struct tr_lengths {
 
 /*
  * Value of `vip_filter` (mmap'ed array of one: with a constant key, no index goes through memory between the packet and
- * the answer). Bit N of word N / 64 is set where some prefix has tr_filter_bit() N. Of lengths, a half that is in use is never written: the
- * controller writes the other one and then changes tr_settings.lengths.
+ * the answer). Bit N of word N / 64 is set where some prefix has tr_filter_bit() N. Of lengths, a half that is in use is
+ * never written: the controller writes the other one and then changes tr_settings.lengths.
  */
 #define TR_FILTER_BITS 16
 #define TR_FILTER_WORDS ((1 << TR_FILTER_BITS) / 64)
@@ -164,7 +164,7 @@ struct tr_backend {
 /* Value of `settings` (mmap'ed array of one): what every packet needs. */
 struct tr_settings {
 	__u64 hash_key[2];		/* the same on every balancer of a site */
-	__u32 generation;		/* of the VIPs; goes up after every change to them and so empties vip_cache; 0: not filled yet */
+	__u32 generation;		/* of the VIPs; every change to them raises it and so empties vip_cache; 0: not filled */
 	__be32 entropy4;		/* mask of the outer IPv4 source's bits that carry the flow's entropy */
 	__be32 entropy6;		/* the same for the low word of the outer IPv6 source */
 	__u32 prefixes;			/* entries in `vip_prefixes`: 0 spares the lookup */

@@ -189,7 +189,8 @@ static int apply_step(struct dataplane *dp, const struct step *step)
 static const char *step_name(enum step_kind kind)
 {
 	static const char *const names[] = {
-		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy masks", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "VIP",
+		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy masks", [STEP_BACKEND] = "backend",
+		[STEP_RING] = "ring", [STEP_VIP] = "VIP",
 		[STEP_PREFIXES] = "prefix count", [STEP_SERVICE] = "service", [STEP_ADDRESS] = "VIP address",
 		[STEP_FLUSH] = "generation", [STEP_POOL] = "pool", [STEP_DELETE_ADDRESS] = "removal of a VIP address",
 		[STEP_DELETE_SERVICE] = "removal of a service", [STEP_DELETE_VIP] = "removal of a VIP",

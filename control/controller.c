@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -60,12 +59,13 @@ int controller_read(const char *path, struct config **ret_config, struct model *
 		return err;
 	}
 	err = model_build(config, &model);
-	if (err)
+	if (err) {
 		log_err(err, "%s", path);
-	else if (model->n_services > config->limits.services)
-		err = log_err(-ENOSPC, "%s: limits.services: %zu exact services are needed, with what addresses inherit from "
-				       "the prefixes around them; the limit is %u", path, model->n_services,
-			      config->limits.services);
+	} else if (model->n_services > config->limits.services) {
+		log_error("%s: limits.services: %zu exact services are needed, with what addresses inherit from the prefixes "
+			  "around them; the limit is %u", path, model->n_services, config->limits.services);
+		err = -ENOSPC;
+	}
 	if (err) {
 		model_free(model);
 		config_free(config);
@@ -220,7 +220,7 @@ static int find_device(struct controller *c, bool attach)
 	if (!c->ifindex)
 		return log_err(-ENODEV, "%s: devices: %s is no interface in this network namespace", c->config->path,
 			       c->config->device);
-	snprintf(dir, sizeof(dir), "%s/%s", TR_PIN_ROOT, c->config->instance);
+	paths_instance_dir(c->config->instance, dir, sizeof(dir));
 	return attach ? attach_check(dir, c->config->device) : 0;
 }
 

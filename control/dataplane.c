@@ -3,7 +3,6 @@
 #include "dataplane.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -111,7 +110,7 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 	dp->addresses_stale = true;
 	for (int i = 0; i < STATE_MAP_COUNT; i++)
 		dp->fds[i] = -1;
-	snprintf(dp->dir, sizeof(dp->dir), "%s/%s", TR_PIN_ROOT, instance);
+	paths_instance_dir(instance, dp->dir, sizeof(dp->dir));
 	err = bpffs_prepare(dp->dir);
 	if (!err)
 		err = take_lock(dp);

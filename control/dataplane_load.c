@@ -145,15 +145,17 @@ static uint64_t own_build(const struct config_limits *limits)
 	return build ? build : 1;
 }
 
-static bool all_pinned(const struct dataplane *dp)
+static bool pin_exists(const struct dataplane *dp, const char *name, const char *suffix)
 {
 	char path[PATH_MAX];
 
-	for (int i = 0; i < STATE_MAP_COUNT; i++)
-		if (dp->fds[i] < 0)
-			return false;
+	return !access(pin_path(dp, name, suffix, path), F_OK);
+}
+
+static bool own_are_pinned(const struct dataplane *dp)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(own_pins); i++)
-		if (access(pin_path(dp, own_pins[i], "", path), F_OK))
+		if (!pin_exists(dp, own_pins[i], ""))
 			return false;
 	return true;
 }
@@ -195,13 +197,6 @@ static int fill_stages(const struct tailrace_bpf *skel)
 			return log_err(-errno, "cannot put program %s in its place", bpf_program__name(programs[i]));
 	}
 	return 0;
-}
-
-static bool pin_exists(const struct dataplane *dp, const char *name, const char *suffix)
-{
-	char path[PATH_MAX];
-
-	return !access(pin_path(dp, name, suffix, path), F_OK);
 }
 
 static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
@@ -342,7 +337,7 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 		err = settle_replacement(dp);
 	if (err)
 		return err;
-	if (all_pinned(dp) && instance.build == own_build(limits)) {
+	if (own_are_pinned(dp) && instance.build == own_build(limits)) {
 		log_info("%s: maps and programs taken over", dp->dir);
 		return 0;
 	}

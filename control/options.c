@@ -31,6 +31,6 @@ int options_instance_dir(const char *name, const char *instance, char ret[static
 {
 	if (!paths_is_instance(instance))
 		return options_bad(name, "'%s' is no instance's name", instance);
-	snprintf(ret, PATH_MAX, "%s/%s", TR_PIN_ROOT, instance);
+	paths_instance_dir(instance, ret, PATH_MAX);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #define TAILRACE_PATHS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Below it one directory for each instance: its maps by their names, its programs and `link`. */
 #define TR_PIN_ROOT "/sys/fs/bpf/tailrace"
@@ -14,5 +15,7 @@
 
 /* Can this be an instance's name, and so that of its directory? No dot: the BPF file system takes none. */
 bool paths_is_instance(const char *name);
+/* The instance's directory, into buf. */
+void paths_instance_dir(const char *name, char *buf, size_t size);
 
 #endif

@@ -359,7 +359,7 @@ static int open_directory(const char *instance, char *path, size_t size)
 		log_error("'%s' is no name of an instance", instance);
 		return -EINVAL;
 	}
-	snprintf(path, size, "%s/%s", TR_PIN_ROOT, instance);
+	paths_instance_dir(instance, path, size);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
