@@ -27,6 +27,7 @@ static __always_inline int enter_stage(struct xdp_md *ctx, __u8 l4)
 	return finish(TR_V_STAGE_MISSING);
 }
 
+/* By hand in two words: clang would copy the fields one by one. */
 static __always_inline int hand_over(struct xdp_md *ctx, const struct handover *service, __u8 l4)
 {
 	__u32 zero = 0;
@@ -36,7 +37,8 @@ static __always_inline int hand_over(struct xdp_md *ctx, const struct handover *
 		return finish(TR_V_NO_SERVICE);
 	if (!scratch_line)
 		return finish(TR_V_INTERNAL);
-	*scratch_line = *service;
+	((__u64 *)scratch_line)[0] = ((const __u64 *)service)[0];
+	((__u64 *)scratch_line)[1] = ((const __u64 *)service)[1];
 	return enter_stage(ctx, l4);
 }
 
@@ -48,21 +50,23 @@ static __always_inline int hand_over(struct xdp_md *ctx, const struct handover *
 static __always_inline int enter_service(struct xdp_md *ctx, const struct shape *shape, const struct cached_vip *address,
 					 __u32 generation)
 {
-	struct tr_service_key key = { .address = address->address.id, .port = shape->port, .l4 = shape->l4 };
-	struct handover service = shape->l4 == TR_TCP ? address->service[TR_TCP] : address->service[TR_UDP];
-	__u8 has_exact = shape->l4 == TR_TCP ? address->address.has_exact[TR_TCP] : address->address.has_exact[TR_UDP];
+	struct tr_service_key key = { .address = address->id, .port = shape->port, .l4 = shape->l4 };
+	const struct handover *all_ports = shape->l4 == TR_TCP ? &address->service[TR_TCP] : &address->service[TR_UDP];
+	struct handover service;
+	__u8 has_exact = shape->l4 == TR_TCP ? address->has_exact[TR_TCP] : address->has_exact[TR_UDP];
 	struct addr_words held = addr_words(&address->addr);
 	__u32 what = CACHED_SERVICE(shape->l4, shape->port), *exact;
 	struct cached_vip *line;
 
 	if (!has_exact)
-		return hand_over(ctx, &service, shape->l4);
+		return hand_over(ctx, all_ports, shape->l4);
 	line = cache_slot(held, what);
 	if (!line)
 		return finish(TR_V_INTERNAL);
 	if (cache_holds(line, held, what, generation))
 		return hand_over(ctx, &line->service[0], shape->l4);
 	exact = bpf_map_lookup_elem(&services, &key);
+	service = *all_ports;
 	if (exact && find_vip(*exact, &service))
 		return finish(TR_V_INTERNAL);
 	line->service[0] = service;
@@ -97,7 +101,7 @@ static __always_inline int entry_ip(struct xdp_md *ctx, const struct tr_addr *ds
 	line = lookup_address(set, lengths, dst, generation);
 	if (!line)
 		return finish(TR_V_INTERNAL);
-	if (!line->address.id)
+	if (!line->id)
 		return finish(TR_V_NOT_VIP);
 	if (shape->verdict != SHAPE_SERVICE)
 		return finish(shape->verdict);

@@ -62,11 +62,9 @@ static __always_inline void cache_claim(struct cached_vip *line, struct addr_wor
 /* 0, or -1: a bug, a number that no VIP has. vip 0 is none. */
 static __always_inline int find_vip(__u32 number, struct handover *ret)
 {
-	union {			/* the first word of struct tr_vip, in one load */
-		__u64 word;
-		struct {
-			__u32 ring, ring_size;
-		};
+	union {			/* struct tr_vip as two words, each in one load */
+		__u64 words[2];
+		struct tr_vip vip;
 	} place = {};
 	struct tr_vip *vip;
 
@@ -74,11 +72,14 @@ static __always_inline int find_vip(__u32 number, struct handover *ret)
 		vip = bpf_map_lookup_elem(&vips, &number);
 		if (!vip)
 			return -1;
-		place.word = *(const volatile __u64 *)vip;
+		place.words[0] = ((const volatile __u64 *)vip)[0];
+		place.words[1] = ((const volatile __u64 *)vip)[1];
 	}
 	ret->vip = number;
-	ret->ring = place.ring;
-	ret->ring_size = place.ring_size;
+	ret->ring = place.vip.ring;
+	ret->ring_size = place.vip.ring_size;
+	ret->pool = place.vip.pool;
+	ret->how = place.vip.how;
 	return 0;
 }
 
@@ -153,7 +154,9 @@ static __always_inline struct cached_vip *fill_line(const struct tr_settings *se
 	line = cache_slot(key, what);
 	if (!line)
 		return NULL;
-	line->address = found.address;
+	line->id = found.address.id;
+	line->has_exact[TR_TCP] = found.address.has_exact[TR_TCP];
+	line->has_exact[TR_UDP] = found.address.has_exact[TR_UDP];
 	line->service[TR_TCP] = found.service[TR_TCP];
 	line->service[TR_UDP] = found.service[TR_UDP];
 	cache_claim(line, key, what, generation);

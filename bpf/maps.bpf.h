@@ -59,6 +59,50 @@ struct vips_map {
 	__uint(map_flags, BPF_F_MMAPABLE);
 };
 
+/* VIP number -> where a moving VIP comes from. Controller writes through mmap; stages read. */
+struct vip_old_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_vip_old);
+	__uint(max_entries, TR_VIPS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Set index -> flow records. Stages write, where a change made flows ambiguous; the controller deletes through mmap. */
+struct flows_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_flow_set);
+	__uint(max_entries, 1024);	/* the controller makes it as large as the configuration's limits ask */
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* 0 -> how full the tiers are. Stages and controller write, atomically. */
+struct flow_state_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_flow_state);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Pool number -> its times for the stages; when they last could not record. Each its own words. */
+struct pool_flows_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_pool_flows);
+	__uint(max_entries, TR_POOLS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Pool number -> what was recorded. Stages count; controller reads, and zeroes when it gives the number out. */
+struct pool_counts_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_pool_counts);
+	__uint(max_entries, TR_POOLS_DEFAULT);
+};
+
 /* Word index -> bucket word (tailrace.h). Controller writes through mmap; stages read. */
 struct rings_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -153,9 +197,11 @@ struct stages_map {
 /* What the entry found out, for the stage that it tail-calls. */
 struct handover {
 	__u32 vip;
-	__u32 ring;			/* as in struct tr_vip */
+	__u32 ring;			/* this and the rest as in struct tr_vip */
 	__u32 ring_size;
-};
+	__u16 pool;
+	__u16 how;
+} __attribute__((aligned(8)));
 
 /* 0 -> hand-over. Entry writes; stages read. Program's own. */
 struct scratch_map {
@@ -174,7 +220,9 @@ struct cached_vip {
 	__u32 what;			/* CACHED_*: port, protocol and kind */
 	__u32 generation;		/* of tr_settings when the answer was looked up; any other: stale */
 	struct handover service[TR_L4_COUNT];	/* of (address, protocol, port) the first alone; else of all ports */
-	struct tr_vip_address address;	/* of an address or prefix; id 0: no VIP's address */
+	__u32 id;			/* of an address or prefix, as in struct tr_vip_address; 0: no VIP's address */
+	__u8 has_exact[TR_L4_COUNT];
+	__u16 pad;
 };
 _Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
 
@@ -192,7 +240,8 @@ struct vip_cache_map {
 };
 
 #define MAPS(X)                                                                                                      \
-	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(rings) X(backends)       \
+	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(vip_old) X(rings) X(backends)           \
+	X(flows) X(flow_state) X(pool_flows) X(pool_counts)                                                          \
 	X(settings) X(verdicts) X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info)           \
 	X(instance) X(stages) X(scratch) X(vip_cache)
 

@@ -34,7 +34,7 @@ static __always_inline void *stage_parse(struct xdp_md *ctx, const struct tr_set
 		inner->len = bpf_ntohs(ip->tot_len);
 		inner->protocol = IPPROTO_IPIP;
 		inner->tos = ip->tos;
-		inner->hash = hash_flow4(set, ip->saddr, ip->daddr, *ports, l4);
+		inner->hash = hash_flow4(set->hash_key, ip->saddr, ip->daddr, *ports, l4);
 		*ret_payload = inner->len - sizeof(*ip);
 	} else {
 		ip6 = cursor_take(&c, sizeof(*ip6));
@@ -45,7 +45,7 @@ static __always_inline void *stage_parse(struct xdp_md *ctx, const struct tr_set
 		inner->len = *ret_payload + sizeof(*ip6);
 		inner->protocol = IPPROTO_IPV6;
 		inner->tos = bpf_ntohs(*(__be16 *)ip6) >> 4;
-		inner->hash = hash_flow6(set, &ip6->saddr, *ports, l4);
+		inner->hash = hash_flow6(set->hash_key, &ip6->saddr, *ports, l4);
 	}
 	return ports;
 }

@@ -24,6 +24,10 @@
 #define TR_POOLS_DEFAULT 256
 #define TR_BACKENDS_DEFAULT 4096
 #define TR_RING_WORDS_DEFAULT (2 * 65537 * 16)	/* 16 rings of the default size, for TCP and for UDP */
+#define TR_TCP_FLOWS_DEFAULT 262144
+#define TR_SYN_FLOWS_DEFAULT 65536
+#define TR_UDP_FLOWS_DEFAULT 65536
+#define TR_TRACKED_FLOWS_DEFAULT 65536
 #define TR_CACHE_DEFAULT 4096
 
 /* An address of either family in 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2). */
@@ -92,16 +96,42 @@ struct tr_service_key {
 	__u8 pad;
 };
 
+/* How a VIP's flows find their backend; docs/affinity.md. Order is an interface of the pinned maps. */
+enum tr_mode {
+	TR_MODE_CHANGES,		/* recorded where a change made them ambiguous */
+	TR_MODE_TRACK,			/* every flow recorded, the oldest forgotten */
+	TR_MODE_HASH,			/* none recorded */
+	TR_MODE_CLIENT,			/* as changes; the bucket is the client address's, not the flow's */
+	TR_MODE_COUNT
+};
+#define TR_HOW_MODE 0xff		/* of `how`: enum tr_mode */
+#define TR_HOW_MOVING 0x100		/* of `how`: the VIP comes from elsewhere, `vip_old` says from where */
+
 /*
  * Value of `vips` (array by VIP number): where its pool's ring lies in `rings`. A ring is TCP's words and right behind
- * them as many for UDP, so that start and size are one 8-byte word, which a packet sees before or after a change.
+ * them as many for UDP, so that start and size are one 8-byte word, which a packet sees before or after a change. pool
+ * and how are the other.
  */
 struct tr_vip {
 	__u32 ring;			/* index of TCP's first word; UDP's is ring + ring_size */
 	__u32 ring_size;		/* words for one protocol, a prime; 0: the number is free */
-	__u32 pool;			/* pool number */
+	__u16 pool;			/* pool number */
+	__u16 how;			/* enum tr_mode, and TR_HOW_MOVING */
 	__u32 pad;
 } __attribute__((aligned(8)));
+
+/*
+ * Value of `vip_old` (mmap'ed array by VIP number), good while the VIP has TR_HOW_MOVING: how its flows found their backend
+ * before the change. Flows that have no record follow it.
+ */
+struct tr_vip_old {
+	__u32 ring;			/* as in struct tr_vip; none of its words is settled meanwhile */
+	__u32 ring_size;
+	__u16 pool;
+	__u16 how;			/* enum tr_mode */
+	__u32 pad;
+	__u64 hash_key[2];		/* as in struct tr_settings */
+};
 
 /*
  * A bucket of a ring, one 64-bit word of `rings` (mmap'ed array), written by the controller with one atomic store:
@@ -158,7 +188,14 @@ struct tr_backend {
 	__u32 ifindex;			/* the interface of the next hop */
 	__u16 generation;		/* goes up whenever the number is given to another backend */
 	__u8 encap;			/* enum tr_encap */
-	__u8 pad;
+	__u8 serves;			/* enum tr_serves; read only where flows are recorded */
+};
+
+/* Which flows a backend may have: what docs/affinity.md calls UP and DRAINING. Anything but none is "ok". */
+enum tr_serves {
+	TR_SERVES_NONE,			/* down, retired, or no backend's number */
+	TR_SERVES_ALL,			/* up */
+	TR_SERVES_OLD,			/* draining: the flows that it has */
 };
 
 /* Value of `settings` (mmap'ed array of one): what every packet needs. */
@@ -169,7 +206,83 @@ struct tr_settings {
 	__be32 entropy6;		/* the same for the low word of the outer IPv6 source */
 	__u32 prefixes;			/* entries in `vip_prefixes`: 0 spares the lookup */
 	__u32 lengths;			/* the half of the filter's lengths that counts: 0 or 1 */
-	__u32 pad;
+	__u32 syn_budget;		/* records of new flows that may be made in one window of 2^TR_WINDOW_SHIFT ticks */
+	struct tr_tier_place {		/* by enum tr_tier; fixed when the map is made */
+		__u32 start;		/* index of its first set in `flows` */
+		__u32 sets;
+	} tiers[4];
+	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
+	__u32 tick;			/* the clock of tests; else time comes from jiffies */
+};
+
+/*
+ * Flow records: `flows`, one array in which each tier has a region of sets. A record's key is the keyed hash that picks the
+ * bucket, all 64 bits of it (mode client: the upper half is the client's); 0 stands for a free slot, so hash 0 counts as 1.
+ * A record may stand in any slot of its two sets (flow_table.h).
+ *
+ * Who takes a slot writes the key over 0 (compare and swap), then the value; a value of 0 is no record. Who deletes swaps
+ * the value for 0, then writes key 0. A value is changed by compare and swap alone.
+ */
+enum tr_tier {
+	TR_TIER_TCP,			/* established: nothing is pushed out */
+	TR_TIER_SYN,			/* began while it was ambiguous where; the oldest of the two sets is pushed out */
+	TR_TIER_UDP,			/* nothing is pushed out */
+	TR_TIER_TRACK,			/* of VIPs that track, both protocols; the oldest of the two sets is pushed out */
+	TR_TIER_COUNT
+};
+/*
+ * A record finds no room where both of its sets are full: the first one when half of all slots are taken, 4% of them at nine
+ * tenths. A tier that refuses what finds no room, and puts settling off by it, has twice the limit's slots.
+ */
+#define TR_TIER_ROOM(tier) ((tier) == TR_TIER_TCP || (tier) == TR_TIER_UDP ? TR_ROOM : 1)
+#define TR_SET_SLOTS 4
+struct tr_record {
+	__u64 key;
+	__u64 value;
+};
+struct tr_flow_set {			/* one cache line */
+	struct tr_record slots[TR_SET_SLOTS];
+};
+/* A record's value: the backend's number in TR_BACKEND_BITS, then: */
+#define TR_RECORD_POOL_SHIFT 20		/* 16 bits: the pool whose ring the flow's last packet asked */
+#define TR_RECORD_GENERATION_SHIFT 36	/* 7 bits: the lowest of tr_backend.generation; any other: no record */
+#define TR_RECORD_GENERATION_MASK 0x7f
+#define TR_RECORD_CLOSED (1ULL << 43)	/* a FIN was seen since the last SYN */
+#define TR_RECORD_TICK_SHIFT 44		/* 20 bits: when the last packet came, the lowest bits of the tick */
+#define TR_RECORD_TICK_MASK 0xfffff
+
+/*
+ * Time, wherever flows are concerned, in ticks: jiffies shifted so that there are 12 to 25 a second (64 ms with 250 or
+ * 1000 Hz). 32 bits, compared by differences; 0 stands for never. `tr_clock` tells the controller.
+ */
+#define TR_WINDOW_SHIFT 4
+
+/* Value of `flow_state` (mmap'ed array of one). */
+struct tr_flow_state {
+	__u64 syn_window;		/* tick >> TR_WINDOW_SHIFT in the upper half, records of new flows made in it below */
+	__u32 used[TR_TIER_COUNT];	/* slots taken */
+};
+
+/* Value of `pool_flows` (mmap'ed array by pool number). */
+struct tr_pool_flows {
+	__u32 t_syn, t_udp;		/* ticks; these two words are the controller's, the rest is the programs' */
+	__u32 t_settle, pad;
+	__u32 refused;			/* tick at which a TCP flow last could not be recorded */
+	__u32 refused_udp;
+	__u32 pressure;			/* tick at which new flows last went to base for want of room */
+	__u32 pad2;
+};
+
+/* Value of `pool_counts` (per-CPU array by pool number). */
+struct tr_pool_counts {
+	__u64 recorded_new;		/* TCP flows recorded at their SYN */
+	__u64 recorded;			/* TCP flows recorded later, or for good */
+	__u64 recorded_udp;
+	__u64 refused;			/* no room for a record, TCP */
+	__u64 refused_udp;
+	__u64 pressed;			/* SYNs sent to base for want of room */
+	__u64 tracked;			/* flows of VIPs that track, recorded */
+	__u64 moved;			/* records taken along to where a moving VIP looks now */
 };
 
 /* Values of `vip_traffic` and `backend_traffic` (per-CPU arrays by number). */
@@ -196,14 +309,18 @@ enum tr_backend_state {
 	TR_BACKEND_FREE,		/* the number may be given out */
 	TR_BACKEND_UP,
 	TR_BACKEND_DOWN,		/* the configuration says so */
-	TR_BACKEND_RETIRED,		/* no longer configured; in no ring word; free after a grace period */
+	TR_BACKEND_RETIRED,		/* no longer configured, takes nothing; free once nothing names it */
+	TR_BACKEND_DRAINING,		/* the configuration says so: no new flows, until its deadline */
+	TR_BACKEND_LEAVING,		/* no longer configured: no new flows, until its deadline */
+	TR_BACKEND_DRAINED,		/* the configuration says draining, and the deadline has passed: takes nothing */
 };
 
 /* Value of `backend_info` (array by backend number). */
 struct tr_backend_info {
 	struct tr_addr address;
 	struct tr_addr gateway;		/* the next hop; the address itself when on the link */
-	__u64 retired_at;		/* CLOCK_BOOTTIME, ns */
+	__u32 since;			/* tick at which it came into this state */
+	__u32 deadline;			/* tick; while it is draining or leaving */
 	__u32 pool;			/* pool number */
 	__u32 weight;
 	__u32 buckets;			/* ring words that name it, for one protocol */
@@ -220,6 +337,20 @@ struct tr_pool_info {
 	__u64 words_changed;		/* buckets written in all of them, for one protocol */
 	__u32 ring;			/* as in struct tr_vip */
 	__u32 ring_size;
+	struct tr_pool_times {		/* ticks; see docs/configuration.md */
+		__u32 settle;		/* W */
+		__u32 udp;		/* T_u */
+		__u32 syn;		/* T_syn */
+		__u32 life;		/* of an idle record */
+		__u32 linger;		/* of one whose flow has sent a FIN */
+		__u32 drain;
+	} times;
+	__u32 leaving;			/* no longer configured; VIPs, backends or records still name it */
+	__u32 unsettled[2];		/* by enum tr_l4: buckets where current and base differ, or are about to */
+	__u32 looking[2];		/* by enum tr_l4: buckets that ask the flow table */
+	__u32 pad;
+	__u64 unsettled_since;		/* CLOCK_REALTIME, ns; 0: all is settled */
+	char why[64];			/* the last change, for the operator */
 };
 
 /* Value of `vip_info` (array by VIP number). */
@@ -245,21 +376,26 @@ struct tr_instance {
 	char config[256];		/* path of that configuration */
 };
 
-#define TR_LAYOUT 1			/* goes up with every change of a pinned map's key or value */
+#define TR_LAYOUT 2			/* goes up with every change of a pinned map's key or value */
 
 _Static_assert(sizeof(struct tr_addr) == 16, "tr_addr");
 _Static_assert(sizeof(struct tr_prefix) == 20, "tr_prefix is an LPM key: no padding");
 _Static_assert(sizeof(struct tr_vip_address) == 16, "tr_vip_address");
 _Static_assert(sizeof(struct tr_service_key) == 8, "tr_service_key is a hash key: no padding");
 _Static_assert(sizeof(struct tr_vip) == 16, "tr_vip");
+_Static_assert(sizeof(struct tr_vip_old) == 32, "tr_vip_old");
+_Static_assert(sizeof(struct tr_flow_set) == 64, "tr_flow_set is one cache line");
+_Static_assert(sizeof(struct tr_flow_state) == 24, "tr_flow_state");
+_Static_assert(sizeof(struct tr_pool_flows) == 32, "tr_pool_flows");
+_Static_assert(sizeof(struct tr_pool_counts) == 64, "tr_pool_counts");
 _Static_assert(sizeof(struct tr_outer4) == 20, "tr_outer4");
 _Static_assert(sizeof(struct tr_outer6) == 40, "tr_outer6");
 _Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
-_Static_assert(sizeof(struct tr_settings) == 40, "tr_settings");
+_Static_assert(sizeof(struct tr_settings) == 80, "tr_settings");
 _Static_assert(sizeof(struct tr_lengths) == 152, "tr_lengths");
 _Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
 _Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");
-_Static_assert(sizeof(struct tr_pool_info) == 96, "tr_pool_info");
+_Static_assert(sizeof(struct tr_pool_info) == 216, "tr_pool_info");
 _Static_assert(sizeof(struct tr_instance) == 344, "tr_instance");
 
 #endif

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* UDP's stage: entered by a tail call from the entry, which has left VIP and ring in `scratch`. */
+#include "affinity_udp.bpf.h"
 #include "stage.bpf.h"
+
+/* Not inlined: its stack and its registers are no burden on the packets that never come here. */
+static __noinline __u32 choose_udp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
+				   __u64 hash)
+{
+	return rules_udp(ctx, set, service, hash, 1);
+}
 
 SEC("xdp")
 int tr_udp(struct xdp_md *ctx)
 {
-	__u32 zero = 0, payload, len;
+	__u32 zero = 0, payload, len, number;
 	const struct handover *service = bpf_map_lookup_elem(&scratch, &zero);
 	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
 	struct inner inner;
@@ -20,5 +28,8 @@ int tr_udp(struct xdp_md *ctx)
 	if (len < sizeof(*udp) || len > payload)
 		return finish(TR_V_BAD_L4);
 	inner.syn = 0;
-	return forward(ctx, set, service->vip, choose_backend(service, TR_UDP, inner.hash), &inner);
+	number = choose_steady(service, TR_UDP, inner.hash);
+	if (number == ASK_TABLE)
+		number = choose_udp(ctx, set, service, inner.hash);
+	return forward(ctx, set, service->vip, number, &inner);
 }

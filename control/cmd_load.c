@@ -11,20 +11,19 @@
 
 static const char help[] =
 	"  -c, --config FILE   the configuration (docs/configuration.md)\n"
-	"      --force         allow a change that moves flows: another hash_key\n"
 	"\n"
 	"Afterwards `tailrace attach DEV`, or `ip link set dev DEV xdp pinned /sys/fs/bpf/tailrace/INSTANCE/entry`.\n"
-	"Next hops are looked up once; `tailrace run` follows them.\n";
+	"Next hops are looked up once; `tailrace run` follows them. A change of a running instance is made after its pools'\n"
+	"times.syn; settling it (docs/affinity.md) is left to the next `tailrace run`.\n";
 
 int cmd_load(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
-		{ "force", no_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	struct controller_options how = {};
+	const struct controller_options how = {};
 	struct controller *controller;
 	const char *path = NULL;
 	int option, err;
@@ -34,11 +33,8 @@ int cmd_load(int argc, char **argv)
 		case 'c':
 			path = optarg;
 			break;
-		case 'f':
-			how.force = true;
-			break;
 		case 'h':
-			options_print_help("load", "-c FILE [--force]", help);
+			options_print_help("load", "-c FILE", help);
 			return 0;
 		default:
 			return options_bad("load", "bad option");
@@ -49,6 +45,13 @@ int cmd_load(int argc, char **argv)
 	err = controller_open(path, &how, &controller);
 	if (err)
 		return err;
+	if (dataplane_is_pending(controller_dataplane(controller)))
+		log_info("a change is being prepared: SYNs in flight are recorded first");
+	err = controller_finish(controller);
+	if (err) {
+		controller_close(controller);
+		return err;
+	}
 	log_info("%s is ready; attach it with `tailrace attach DEV -i %s`",
 		 dataplane_dir(controller_dataplane(controller)), controller_config(controller)->instance);
 	controller_close(controller);

@@ -27,7 +27,6 @@
 static const char help[] =
 	"  -c, --config FILE     the configuration (docs/configuration.md)\n"
 	"  -m, --mode MODE       native (default), generic or auto, as for `tailrace attach`\n"
-	"      --force           at the start, allow a change that moves flows: another hash_key\n"
 	"      --detach-on-exit  stop forwarding at SIGTERM or SIGINT; else it goes on\n"
 	"  -v, --verbose         say more\n"
 	"\n"
@@ -41,6 +40,7 @@ struct run {
 	sd_event *event;
 	sd_event_source *nexthops;
 	sd_event_source *follow;	/* a timer; armed while the controller is behind */
+	sd_event_source *affinity;	/* a timer; armed while a change is being made or settles */
 	sd_event_source *tick;
 	sd_event_source *scrapes;	/* a timer; armed while metrics have work left */
 };
@@ -48,7 +48,7 @@ struct run {
 struct arguments {
 	const char *path;
 	enum attach_mode mode;
-	bool force, detach_on_exit, help;
+	bool detach_on_exit, help;
 };
 
 static int parse(int argc, char **argv, struct arguments *ret)
@@ -56,7 +56,6 @@ static int parse(int argc, char **argv, struct arguments *ret)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "mode", required_argument, NULL, 'm' },
-		{ "force", no_argument, NULL, 'f' },
 		{ "detach-on-exit", no_argument, NULL, 'd' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -73,9 +72,6 @@ static int parse(int argc, char **argv, struct arguments *ret)
 		case 'm':
 			if (attach_parse_mode(optarg, &args.mode))
 				return options_bad("run", "mode '%s'; native, generic or auto", optarg);
-			break;
-		case 'f':
-			args.force = true;
 			break;
 		case 'd':
 			args.detach_on_exit = true;
@@ -96,11 +92,25 @@ static int parse(int argc, char **argv, struct arguments *ret)
 	return 0;
 }
 
+/* At the time that the last change or tick asked for. */
+static void arm_affinity(struct run *run)
+{
+	uint64_t due = controller_due_us(run->controller);
+
+	if (due == UINT64_MAX) {
+		sd_event_source_set_enabled(run->affinity, SD_EVENT_OFF);
+		return;
+	}
+	sd_event_source_set_time_relative(run->affinity, due);
+	sd_event_source_set_enabled(run->affinity, SD_EVENT_ONESHOT);
+}
+
 /* Arms the follow timer where the controller is behind. After each event, so that no path forgets it. */
-static void arm_follow(struct run *run, uint64_t pause_us)
+static void arm_timers(struct run *run, uint64_t pause_us)
 {
 	int enabled = SD_EVENT_OFF;
 
+	arm_affinity(run);
 	if (!controller_is_behind(run->controller))
 		return;
 	sd_event_source_get_enabled(run->follow, &enabled);
@@ -114,8 +124,16 @@ static int on_follow(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *run = arg;
 
-	if (controller_follow(run->controller))
-		arm_follow(run, TICK_US);
+	arm_timers(run, controller_follow(run->controller) ? TICK_US : PAUSE_US);
+	return 0;
+}
+
+static int on_affinity(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct run *run = arg;
+
+	controller_tick(run->controller);
+	arm_affinity(run);
 	return 0;
 }
 
@@ -126,7 +144,7 @@ static int on_nexthops(sd_event_source *source, int fd, uint32_t events, void *a
 
 	if (err)
 		log_err(err, "following the kernel's routes and neighbours");
-	arm_follow(run, PAUSE_US);
+	arm_timers(run, PAUSE_US);
 	return 0;
 }
 
@@ -178,7 +196,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 	err = nexthops_tick(controller_nexthops(run->controller));
 	if (err)
 		log_err(err, "asking for neighbours");
-	arm_follow(run, PAUSE_US);
+	arm_timers(run, PAUSE_US);
 	serve_metrics(run);	/* ends idle connections */
 	sd_event_source_set_time_relative(source, TICK_US);
 	sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -203,7 +221,7 @@ static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info, 
 
 	sd_notify(0, "RELOADING=1");
 	controller_reload(run->controller);
-	arm_follow(run, PAUSE_US);
+	arm_timers(run, PAUSE_US);
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -221,6 +239,8 @@ static int add_timers(struct run *run)
 		err = sd_event_add_time_relative(run->event, &run->follow, CLOCK_MONOTONIC, 0, 0, on_follow, run);
 	if (err >= 0)
 		err = sd_event_source_set_enabled(run->follow, SD_EVENT_OFF);
+	if (err >= 0)
+		err = sd_event_add_time_relative(run->event, &run->affinity, CLOCK_MONOTONIC, 0, 1000, on_affinity, run);
 	if (err >= 0)
 		err = sd_event_add_time_relative(run->event, &run->scrapes, CLOCK_MONOTONIC, 0, 0, on_scrapes, run);
 	if (err >= 0)
@@ -266,7 +286,7 @@ static int loop(struct run *run)
 
 	if (err)
 		return err;
-	arm_follow(run, PAUSE_US);
+	arm_timers(run, PAUSE_US);
 	sd_notify(0, "READY=1");
 	log_info("ready");
 	err = sd_event_loop(run->event);
@@ -328,7 +348,7 @@ int cmd_run(int argc, char **argv)
 	if (err)
 		return err;
 	if (args.help) {
-		options_print_help("run", "-c FILE [--mode native|generic|auto] [--force] [--detach-on-exit]", help);
+		options_print_help("run", "-c FILE [--mode native|generic|auto] [--detach-on-exit]", help);
 		return 0;
 	}
 	err = block_signals();
@@ -337,7 +357,6 @@ int cmd_run(int argc, char **argv)
 	if (err < 0)
 		return log_err(err, "cannot set up the event loop");
 	run.mode = args.mode;
-	how.force = args.force;
 	err = controller_open(args.path, &how, &run.controller);
 	if (!err)
 		err = serve(&run, args.detach_on_exit);

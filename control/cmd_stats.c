@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* tailrace stats: verdicts, and traffic for each VIP and backend, from the per-CPU counters. */
+/* tailrace stats: verdicts, traffic for each VIP and backend, and recorded flows, from the per-CPU counters. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -36,7 +36,8 @@ static const char help[] =
 	"      --json             as JSON; with --watch an object on a line each time\n"
 	"  -w, --watch [SECONDS]  again and again (every " WATCH_SECONDS "), with rates\n"
 	"\n"
-	"Traffic for each VIP and backend, and what became of packets, since the instance was made.\n";
+	"Traffic for each VIP and backend, flows recorded for each pool, and what became of packets,\n"
+	"since the instance was made; and how many flow records there are now.\n";
 
 /* getopt's optional arguments stand behind a '='; an operator writes a blank. */
 static int parse_seconds(int argc, char **argv, unsigned int *ret)
@@ -188,6 +189,80 @@ static int print_backends(const struct view *view)
 	return err;
 }
 
+static const struct tr_pool_counts *pool_before(const struct view *view, const struct snapshot_pool *pool)
+{
+	static const struct tr_pool_counts none;
+
+	for (size_t i = 0; view->before && i < view->before->n_pools; i++) {
+		const struct snapshot_pool *before = &view->before->pools[i];
+
+		if (before->number == pool->number && !strcmp(before->info.name, pool->info.name))
+			return &before->counts;
+	}
+	return &none;
+}
+
+static uint64_t recorded(const struct tr_pool_counts *counts)
+{
+	return counts->recorded_new + counts->recorded + counts->recorded_udp + counts->tracked + counts->moved;
+}
+
+static uint64_t refused(const struct tr_pool_counts *counts)
+{
+	return counts->refused + counts->refused_udp;
+}
+
+static int print_pools(const struct view *view)
+{
+	static const char *const once[] = { "POOL", ">% OF NEW RECORDED", ">NEW", ">ESTABLISHED", ">UDP", ">TRACKED",
+					    ">MOVED", ">REFUSED", ">PRESSED", NULL };
+	static const char *const again[] = { "POOL", ">% OF NEW RECORDED", ">NEW", ">ESTABLISHED", ">UDP", ">TRACKED",
+					     ">MOVED", ">REFUSED", ">PRESSED", ">RECORDED/S", ">REFUSED/S", NULL };
+	struct table *table = table_new(view->before ? again : once);
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < view->now->n_pools; i++) {
+		const struct snapshot_pool *pool = &view->now->pools[i];
+		const struct tr_pool_counts *now = &pool->counts, *before = pool_before(view, pool);
+		const uint64_t cells[] = { now->recorded_new, now->recorded, now->recorded_udp, now->tracked, now->moved,
+					   refused(now), now->pressed };
+
+		table_cell(table, "%s", pool->info.name);
+		if (pool->new_flows)
+			table_cell(table, "%.2f", 100 * report_share_recorded(pool));
+		else
+			table_cell(table, "-");
+		for (size_t c = 0; c < ARRAY_SIZE(cells); c++)
+			table_cell(table, "%" PRIu64, cells[c]);
+		if (!view->before)
+			continue;
+		table_cell(table, "%.1f", rate(recorded(now), recorded(before), view->seconds));
+		table_cell(table, "%.1f", rate(refused(now), refused(before), view->seconds));
+	}
+	err = table_print(table, stdout);
+	table_free(table);
+	return err;
+}
+
+static int print_tiers(const struct view *view)
+{
+	struct table *table = table_new((const char *const[]){ "FLOW RECORDS", ">USED", ">MAX", NULL });
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (enum tr_tier t = 0; t < TR_TIER_COUNT; t++) {
+		table_cell(table, "%s", snapshot_tier_names[t]);
+		table_cell(table, "%u", view->now->tiers[t].used);
+		table_cell(table, "%u", view->now->tiers[t].max);
+	}
+	err = table_print(table, stdout);
+	table_free(table);
+	return err;
+}
+
 static int print_verdicts(const struct view *view, bool all)
 {
 	static const char *const once[] = { "VERDICT", ">PACKETS", "MEANING", NULL };
@@ -215,15 +290,14 @@ static int print_verdicts(const struct view *view, bool all)
 
 static int print_tables(const struct view *view, bool all)
 {
-	int err = print_vips(view);
+	static int (*const parts[])(const struct view *) = { print_vips, print_backends, print_pools, print_tiers };
+	int err = 0;
 
-	putchar('\n');
-	if (!err)
-		err = print_backends(view);
-	putchar('\n');
-	if (!err)
-		err = print_verdicts(view, all);
-	return err;
+	for (size_t i = 0; i < ARRAY_SIZE(parts) && !err; i++) {
+		err = parts[i](view);
+		putchar('\n');
+	}
+	return err ? err : print_verdicts(view, all);
 }
 
 static int print_json(const struct snapshot *snapshot, bool on_one_line)

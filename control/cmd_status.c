@@ -21,7 +21,8 @@ static const char help[] =
 	"  -i, --instance NAME  default: " CONFIG_INSTANCE "\n"
 	"      --json           as JSON\n"
 	"\n"
-	"Programs, attachment, pools, backends and why one takes no flows, VIPs, and how full the maps are.\n";
+	"Programs, attachment, pools and what changes have left unsettled in them, backends and why one\n"
+	"takes no new flows, VIPs, and how full flow records and maps are.\n";
 
 /* 0, 1: help was printed, or -EINVAL. */
 static int parse_options(int argc, char **argv, const char **ret_instance, bool *ret_json)
@@ -75,7 +76,7 @@ static void print_head(const struct snapshot *s)
 static int print_pools(const struct snapshot *s)
 {
 	static const char *const titles[] = { "POOL", ">RING", ">CHANGES", ">BUCKETS CHANGED", ">BACKENDS",
-					      ">TAKE FLOWS", NULL };
+					      ">TAKE NEW FLOWS", NULL };
 	struct table *table = table_new(titles);
 	int err;
 
@@ -99,6 +100,72 @@ static int print_pools(const struct snapshot *s)
 	err = table_print(table, stdout);
 	table_free(table);
 	return err;
+}
+
+/* "none", or "3 tcp, 5 udp". */
+static void print_by_protocol(struct table *table, const __u32 values[TR_L4_COUNT])
+{
+	if (values[TR_TCP] || values[TR_UDP])
+		table_cell(table, "%u tcp, %u udp", values[TR_TCP], values[TR_UDP]);
+	else
+		table_cell(table, "none");
+}
+
+static void print_ago(struct table *table, int64_t seconds)
+{
+	char duration[REPORT_DURATION_MAX];
+
+	if (seconds < 0)
+		table_cell(table, "never");
+	else
+		table_cell(table, "%s ago", report_duration(seconds, duration));
+}
+
+static void print_pool_affinity(struct table *table, const struct snapshot *s, const struct snapshot_pool *pool)
+{
+	int64_t seconds = report_unsettled_seconds(s, pool);
+	bool settled = report_is_settled(pool), looks = pool->info.looking[TR_TCP] || pool->info.looking[TR_UDP];
+	char duration[REPORT_DURATION_MAX];
+
+	table_cell(table, "%s", pool->info.name);
+	table_cell(table, "%s%s", settled ? "settled" : "unsettled", pool->info.leaving ? ", leaving" : "");
+	print_by_protocol(table, pool->info.unsettled);
+	print_by_protocol(table, pool->info.looking);
+	table_cell(table, "%s", seconds < 0 ? "-" : report_duration(seconds, duration));
+	if (pool->new_flows)
+		table_cell(table, "%.2f", 100 * report_share_recorded(pool));
+	else
+		table_cell(table, "-");
+	table_cell(table, "%" PRIu64, (uint64_t)(pool->counts.refused + pool->counts.refused_udp));
+	print_ago(table, report_seconds_since(s, pool->flows.pressure));
+	table_cell(table, "%s", settled && !looks ? "" : pool->info.why);
+}
+
+static int print_affinity(const struct snapshot *s)
+{
+	static const char *const titles[] = { "POOL", "AFFINITY", "UNSETTLED", "LOOKING", ">FOR", ">% RECORDED", ">REFUSED",
+					      "PRESSURE", "WHY", NULL };
+	struct table *table = table_new(titles);
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_pools; i++)
+		print_pool_affinity(table, s, &s->pools[i]);
+	err = table_print(table, stdout);
+	table_free(table);
+	return err;
+}
+
+static void print_state(struct table *table, const struct snapshot *s, const struct snapshot_backend *backend)
+{
+	int64_t left = report_seconds_left(s, backend);
+	char duration[REPORT_DURATION_MAX];
+
+	if (left < 0)
+		table_cell(table, "%s", report_state(backend));
+	else
+		table_cell(table, "%s, %s left", report_state(backend), report_duration(left, duration));
 }
 
 static void print_nexthop(struct table *table, const struct snapshot_backend *backend)
@@ -127,7 +194,7 @@ static void print_nexthop(struct table *table, const struct snapshot_backend *ba
 static int print_backends(const struct snapshot *s)
 {
 	static const char *const titles[] = { "BACKEND", "POOL", ">WEIGHT", "STATE", ">BUCKETS", "NEXT HOP", "GATEWAY",
-					      "MAC", "DEVICE", ">MTU", "TAKES FLOWS", NULL };
+					      "MAC", "DEVICE", ">MTU", "TAKES NEW FLOWS", NULL };
 	struct table *table = table_new(titles);
 	char address[ADDR_TEXT_MAX];
 	int err;
@@ -141,7 +208,7 @@ static int print_backends(const struct snapshot *s)
 		table_cell(table, "%s", addr_format(&backend->info.address, address));
 		table_cell(table, "%s", backend->pool->info.name);
 		table_cell(table, "%u", backend->info.weight);
-		table_cell(table, "%s", report_state(backend));
+		print_state(table, s, backend);
 		table_cell(table, "%u", backend->info.buckets);
 		print_nexthop(table, backend);
 		table_cell(table, "%s%s", why ? "no: " : "yes", why ? why : "");
@@ -149,6 +216,16 @@ static int print_backends(const struct snapshot *s)
 	err = table_print(table, stdout);
 	table_free(table);
 	return err;
+}
+
+static void print_mode(struct table *table, const struct snapshot_vip *vip)
+{
+	const char *mode = report_mode(vip) ?: "-";
+
+	if (vip->moving && vip->old_pool && vip->old_pool != vip->pool)
+		table_cell(table, "%s, moving from %s", mode, vip->old_pool->info.name);
+	else
+		table_cell(table, "%s%s", mode, vip->moving ? ", moving" : "");
 }
 
 /* A row for each address or service, whichever are more: long lists stay readable. */
@@ -160,6 +237,10 @@ static void print_vip(struct table *table, const struct snapshot_vip *vip)
 	for (size_t i = 0; i < rows || !i; i++) {
 		table_cell(table, "%s", i ? "" : vip->name);
 		table_cell(table, "%s", i ? "" : vip->pool->info.name);
+		if (i)
+			table_cell(table, "%s", "");
+		else
+			print_mode(table, vip);
 		table_cell(table, "%s", i < vip->n_addresses ? addr_format_prefix(&vip->addresses[i], address) : "");
 		table_cell(table, "%s", i < vip->n_services ? report_service(&vip->services[i], service) : "");
 	}
@@ -167,13 +248,40 @@ static void print_vip(struct table *table, const struct snapshot_vip *vip)
 
 static int print_vips(const struct snapshot *s)
 {
-	struct table *table = table_new((const char *const[]){ "VIP", "POOL", "ADDRESSES", "SERVICES", NULL });
+	struct table *table = table_new((const char *const[]){ "VIP", "POOL", "MODE", "ADDRESSES", "SERVICES", NULL });
 	int err;
 
 	if (!table)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->n_vips; i++)
 		print_vip(table, &s->vips[i]);
+	err = table_print(table, stdout);
+	table_free(table);
+	return err;
+}
+
+/* max 0: nobody has said yet how much there may be. */
+static void print_fill(struct table *table, uint32_t used, uint32_t max)
+{
+	table_cell(table, "%u", used);
+	table_cell(table, "%u", max);
+	if (max)
+		table_cell(table, "%.1f", 100.0 * used / max);
+	else
+		table_cell(table, "-");
+}
+
+static int print_tiers(const struct snapshot *s)
+{
+	struct table *table = table_new((const char *const[]){ "FLOW RECORDS", ">USED", ">MAX", ">%", NULL });
+	int err;
+
+	if (!table)
+		return -ENOMEM;
+	for (enum tr_tier t = 0; t < TR_TIER_COUNT; t++) {
+		table_cell(table, "%s", snapshot_tier_names[t]);
+		print_fill(table, s->tiers[t].used, s->tiers[t].max);
+	}
 	err = table_print(table, stdout);
 	table_free(table);
 	return err;
@@ -188,9 +296,7 @@ static int print_maps(const struct snapshot *s)
 		return -ENOMEM;
 	for (size_t i = 0; i < SNAPSHOT_MAPS; i++) {
 		table_cell(table, "%s", s->maps[i].name);
-		table_cell(table, "%u", s->maps[i].used);
-		table_cell(table, "%u", s->maps[i].max);
-		table_cell(table, "%.1f", 100.0 * s->maps[i].used / s->maps[i].max);
+		print_fill(table, s->maps[i].used, s->maps[i].max);
 	}
 	err = table_print(table, stdout);
 	table_free(table);
@@ -199,7 +305,8 @@ static int print_maps(const struct snapshot *s)
 
 static int print_tables(const struct snapshot *s)
 {
-	static int (*const parts[])(const struct snapshot *) = { print_pools, print_backends, print_vips, print_maps };
+	static int (*const parts[])(const struct snapshot *) = { print_pools, print_affinity, print_backends, print_vips,
+								 print_tiers, print_maps };
 	int err = 0;
 
 	print_head(s);

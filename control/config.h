@@ -26,15 +26,41 @@
 #define CONFIG_WEIGHT 100
 #define CONFIG_WEIGHT_MAX 1000
 
+enum config_state {
+	CONFIG_UP,
+	CONFIG_DRAIN,			/* no new flows; those that it has may end, until the pool's drain time is over */
+	CONFIG_DOWN,			/* nothing: its flows go elsewhere at once */
+};
+
+/* Of a pool, in seconds; docs/affinity.md says how to choose them. */
+struct config_times {
+	uint32_t settle;		/* a TCP flow that says nothing for longer may be lost by a change */
+	uint32_t udp;			/* the same for UDP */
+	uint32_t syn;			/* how long SYNs are recorded before a change */
+	uint32_t record;		/* life of an idle flow's record; at least settle */
+	uint32_t linger;		/* of one that has sent a FIN */
+	uint32_t drain;			/* how long a backend that drains, or was removed, keeps its flows */
+};
+#define CONFIG_SETTLE 900
+#define CONFIG_UDP 30
+#define CONFIG_SYN 4
+#define CONFIG_RECORD 7200
+#define CONFIG_LINGER 60
+#define CONFIG_DRAIN_TIME 3600
+#define CONFIG_TIME_MAX 36000		/* a record's tick has 20 bits, 11 hours with the longest ticks a second */
+#define CONFIG_SYN_MAX 60
+#define CONFIG_DRAIN_MAX 604800
+
 struct config_backend {
 	struct tr_addr address;
 	uint32_t weight;		/* 1 to CONFIG_WEIGHT_MAX */
-	bool up;			/* state: up | down */
+	enum config_state state;
 };
 
 struct config_pool {
 	char *name;			/* first: plan_number_names() */
 	uint32_t ring_size;
+	struct config_times times;
 	struct config_backend *backends;
 	size_t n_backends;
 };
@@ -51,6 +77,7 @@ struct config_vip {
 	struct config_service *services;
 	size_t n_services;
 	size_t pool;			/* index into config.pools */
+	enum tr_mode mode;
 };
 
 /*
@@ -66,6 +93,7 @@ struct config_limits {
 	uint32_t backends;
 	uint32_t ring_words;		/* of all pools; a pool takes two for each bucket, TCP's and UDP's */
 	uint32_t cache;			/* VIP cache, entries for each CPU; a power of two */
+	uint32_t flows[TR_TIER_COUNT];	/* records: tcp_flows, syn_flows, udp_flows, tracked_flows */
 };
 
 struct config {

@@ -14,6 +14,8 @@
 
 #define NUMBER_DIGITS 10
 #define PREFIX4(len) (96 + (len))
+#define FLOWS_MIN 64
+#define FLOWS_MAX (1 << 27)	/* 2 GiB of records in a tier */
 
 /* Decimal digits alone: 010 is 8 to some readers of YAML and 10 to others. */
 static bool parse_number(const char *text, uint64_t *ret)
@@ -191,17 +193,25 @@ static int check_limits(struct check *check)
 		size_t config;
 		uint32_t normal, min, max;
 	} limits[] = {
-#define LIMIT(name, ...)                                                                                             \
-	{ "limits." #name, offsetof(struct raw_limits, name), offsetof(struct config_limits, name), __VA_ARGS__ }
+#define LIMIT_OF(name, field, ...)                                                                                   \
+	{ "limits." #name, offsetof(struct raw_limits, name), offsetof(struct config_limits, field), __VA_ARGS__ }
+#define LIMIT(name, ...) LIMIT_OF(name, name, __VA_ARGS__)
+#define FLOWS(name, tier, normal) LIMIT_OF(name, flows[tier], normal, FLOWS_MIN, FLOWS_MAX)
 		LIMIT(vips, TR_VIPS_DEFAULT, 1, UINT16_MAX),
 		LIMIT(addresses, TR_ADDRESSES_DEFAULT, 1, 1 << 20),
 		LIMIT(prefixes, TR_PREFIXES_DEFAULT, 1, 1 << 20),
 		LIMIT(services, TR_SERVICES_DEFAULT, 1, 1 << 22),
-		LIMIT(pools, TR_POOLS_DEFAULT, 1, UINT16_MAX),
+		LIMIT(pools, TR_POOLS_DEFAULT, 1, UINT16_MAX / TR_ROOM),
 		LIMIT(backends, TR_BACKENDS_DEFAULT, 1, TR_BACKEND_MASK / TR_ROOM),
 		LIMIT(ring_words, TR_RING_WORDS_DEFAULT, 2 * CONFIG_RING_SIZE_MIN, 1 << 28),
 		LIMIT(cache, TR_CACHE_DEFAULT, 64, 1 << 16),
+		FLOWS(tcp_flows, TR_TIER_TCP, TR_TCP_FLOWS_DEFAULT),
+		FLOWS(syn_flows, TR_TIER_SYN, TR_SYN_FLOWS_DEFAULT),
+		FLOWS(udp_flows, TR_TIER_UDP, TR_UDP_FLOWS_DEFAULT),
+		FLOWS(tracked_flows, TR_TIER_TRACK, TR_TRACKED_FLOWS_DEFAULT),
+#undef FLOWS
 #undef LIMIT
+#undef LIMIT_OF
 	};
 	const struct raw_limits none = {}, *raw = check->raw->limits ?: &none;
 

@@ -22,9 +22,20 @@ static const cyaml_schema_value_t backend = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_backend, backend_fields),
 };
 
+static const cyaml_schema_field_t times_fields[] = {
+	TEXT(settle, OPTIONAL, struct raw_times),
+	TEXT(udp, OPTIONAL, struct raw_times),
+	TEXT(syn, OPTIONAL, struct raw_times),
+	TEXT(record, OPTIONAL, struct raw_times),
+	TEXT(linger, OPTIONAL, struct raw_times),
+	TEXT(drain, OPTIONAL, struct raw_times),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t pool_fields[] = {
 	TEXT(name, REQUIRED, struct raw_pool),
 	TEXT(ring_size, OPTIONAL, struct raw_pool),
+	CYAML_FIELD_MAPPING_PTR("times", OPTIONAL, struct raw_pool, times, times_fields),
 	LIST(backends, REQUIRED, struct raw_pool, &backend),
 	CYAML_FIELD_END,
 };
@@ -38,6 +49,7 @@ static const cyaml_schema_field_t vip_fields[] = {
 	LIST(addresses, REQUIRED, struct raw_vip, &text),
 	LIST(services, REQUIRED, struct raw_vip, &text),
 	TEXT(pool, REQUIRED, struct raw_vip),
+	TEXT(mode, OPTIONAL, struct raw_vip),
 	CYAML_FIELD_END,
 };
 
@@ -61,6 +73,10 @@ static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(backends, OPTIONAL, struct raw_limits),
 	TEXT(ring_words, OPTIONAL, struct raw_limits),
 	TEXT(cache, OPTIONAL, struct raw_limits),
+	TEXT(tcp_flows, OPTIONAL, struct raw_limits),
+	TEXT(syn_flows, OPTIONAL, struct raw_limits),
+	TEXT(udp_flows, OPTIONAL, struct raw_limits),
+	TEXT(tracked_flows, OPTIONAL, struct raw_limits),
 	CYAML_FIELD_END,
 };
 

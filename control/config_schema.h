@@ -20,9 +20,19 @@ struct raw_backend {
 	char *state;
 };
 
+struct raw_times {
+	char *settle;
+	char *udp;
+	char *syn;
+	char *record;
+	char *linger;
+	char *drain;
+};
+
 struct raw_pool {
 	char *name;
 	char *ring_size;
+	struct raw_times *times;
 	struct raw_backend *backends;
 	uint32_t backends_count;
 };
@@ -34,6 +44,7 @@ struct raw_vip {
 	char **services;
 	uint32_t services_count;
 	char *pool;
+	char *mode;
 };
 
 struct raw_encapsulation {
@@ -51,6 +62,10 @@ struct raw_limits {
 	char *backends;
 	char *ring_words;
 	char *cache;
+	char *tcp_flows;
+	char *syn_flows;
+	char *udp_flows;
+	char *tracked_flows;
 };
 
 struct raw_config {

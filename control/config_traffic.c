@@ -95,6 +95,56 @@ static int check_ring_size(struct check *check, size_t p)
 			    CONFIG_RING_SHARE_MIN, next_prime(least));
 }
 
+/* Without a life of its own, a record lives as long as settling takes where that is longer than it usually lives. */
+static int check_record(struct check *check, size_t p, const struct raw_times *raw, struct config_times *times)
+{
+	if (times->record >= times->settle)
+		return 0;
+	if (!raw->record) {
+		times->record = times->settle;
+		return 0;
+	}
+	return places_wrong(check->places, path_of("pools[%zu].times.record", p).text, "%u; at least settle, %u%s",
+			    times->record, times->settle, raw->settle ? "" : " (the default)");
+}
+
+static int check_times(struct check *check, size_t p)
+{
+	static const struct time {
+		const char *name;
+		size_t raw;
+		size_t config;
+		uint32_t normal, min, max;
+	} fields[] = {
+#define TIME(name, ...) \
+	{ #name, offsetof(struct raw_times, name), offsetof(struct config_times, name), __VA_ARGS__ }
+		TIME(settle, CONFIG_SETTLE, 1, CONFIG_TIME_MAX),
+		TIME(udp, CONFIG_UDP, 1, CONFIG_TIME_MAX),
+		TIME(syn, CONFIG_SYN, 0, CONFIG_SYN_MAX),
+		TIME(record, CONFIG_RECORD, 1, CONFIG_TIME_MAX),
+		TIME(linger, CONFIG_LINGER, 1, CONFIG_TIME_MAX),
+		TIME(drain, CONFIG_DRAIN_TIME, 0, CONFIG_DRAIN_MAX),
+#undef TIME
+	};
+	const struct raw_times none = {}, *raw = check->raw->pools[p].times ?: &none;
+	struct config_times *times = &check->config->pools[p].times;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const char *text = *(char *const *)((const char *)raw + fields[i].raw);
+		uint32_t *value = (uint32_t *)((char *)times + fields[i].config);
+		int err;
+
+		*value = fields[i].normal;
+		if (!text)
+			continue;
+		err = config_check_number(check, path_of("pools[%zu].times.%s", p, fields[i].name).text, text,
+					  "this time, in seconds,", fields[i].min, fields[i].max, value);
+		if (err)
+			return err;
+	}
+	return check_record(check, p, raw, times);
+}
+
 static int check_backend_address(struct check *check, const char *path, const char *text, struct tr_addr *ret)
 {
 	struct tr_addr address;
@@ -109,8 +159,21 @@ static int check_backend_address(struct check *check, const char *path, const ch
 	return 0;
 }
 
+/* NULL: not given, which is value 0. */
+static int check_word(struct check *check, const char *path, const char *text, const char *const words[], size_t n,
+		      const char *rule, unsigned int *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!text || !strcmp(text, words[i])) {
+			*ret = i;
+			return 0;
+		}
+	return places_wrong(check->places, path, "%s; %s", shown(text).text, rule);
+}
+
 static int check_backend(struct check *check, size_t p, size_t b)
 {
+	static const char *const states[] = { [CONFIG_UP] = "up", [CONFIG_DRAIN] = "drain", [CONFIG_DOWN] = "down" };
 	const struct raw_backend *raw = &check->raw->pools[p].backends[b];
 	struct config_backend *backend = &check->config->pools[p].backends[b];
 	struct path path = path_of("pools[%zu].backends[%zu].address", p, b);
@@ -119,14 +182,11 @@ static int check_backend(struct check *check, size_t p, size_t b)
 	if (err)
 		return err;
 	backend->weight = CONFIG_WEIGHT;
-	backend->up = !raw->state || !strcmp(raw->state, "up");
 	if (raw->weight)
 		err = config_check_number(check, path_of("pools[%zu].backends[%zu].weight", p, b).text, raw->weight,
 					  "a weight", 1, CONFIG_WEIGHT_MAX, &backend->weight);
-	if (!err && !backend->up && strcmp(raw->state, "down"))
-		err = places_wrong(check->places, path_of("pools[%zu].backends[%zu].state", p, b).text,
-				   "%s; a state is up or down", shown(raw->state).text);
-	return err;
+	return err ?: check_word(check, path_of("pools[%zu].backends[%zu].state", p, b).text, raw->state, states,
+				 ARRAY_SIZE(states), "a state is up, drain or down", &backend->state);
 }
 
 static int check_pool(struct check *check, size_t p)
@@ -141,6 +201,8 @@ static int check_pool(struct check *check, size_t p)
 		return places_wrong(check->places, path_of("pools[%zu].backends", p).text,
 				    "empty; a pool has at least one backend");
 	err = check_ring_size(check, p);
+	if (!err)
+		err = check_times(check, p);
 	if (err)
 		return err;
 	pool->backends = calloc(raw->backends_count, sizeof(*pool->backends));
@@ -246,6 +308,8 @@ static int check_lists(struct check *check, size_t v)
 static int check_vip(struct check *check, size_t v, const struct named *pools)
 {
 	const struct raw_vip *raw = &check->raw->vips[v];
+	static const char *const modes[] = { [TR_MODE_CHANGES] = "changes", [TR_MODE_TRACK] = "track",
+					     [TR_MODE_HASH] = "hash", [TR_MODE_CLIENT] = "client" };
 	struct config_vip *vip = &check->config->vips[v];
 	const struct named *pool;
 	int err = config_check_name(check, path_of("vips[%zu].name", v).text, raw->name, &vip->name);
@@ -259,7 +323,8 @@ static int check_vip(struct check *check, size_t v, const struct named *pools)
 		return places_wrong(check->places, path_of("vips[%zu].pool", v).text, "%s; no pool has this name",
 				    shown(raw->pool).text);
 	vip->pool = pool->index;
-	return 0;
+	return check_word(check, path_of("vips[%zu].mode", v).text, raw->mode, modes, ARRAY_SIZE(modes),
+			  "a mode is changes, track, hash or client", &vip->mode);
 }
 
 int config_check_vips(struct check *check)

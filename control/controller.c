@@ -6,14 +6,18 @@
 #include <net/if.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "addr.h"
 #include "attach.h"
+#include "followed.h"
 #include "log.h"
 #include "paths.h"
+#include "ticks.h"
 #include "util.h"
 
 #define ANNOUNCED 20			/* one gateway may be the next hop of thousands */
+#define RETRY_NS 1000000000ULL
 #define SETTLE_MS 2000			/* for a cold neighbour table; without an answer by then: no flows */
 
 struct controller {
@@ -21,9 +25,10 @@ struct controller {
 	struct model *model;
 	struct dataplane *dataplane;
 	struct nexthops *nexthops;
+	struct followed followed;
+	uint64_t due;			/* CLOCK_MONOTONIC, ns: when the data plane wants its next tick; or DATAPLANE_NEVER */
 	uint32_t ifindex;
 	bool behind;
-	bool force;
 	bool device_gone;		/* and it was said */
 	unsigned int announced;		/* changes of next hops said since the last plan */
 };
@@ -76,68 +81,23 @@ int controller_read(const char *path, struct config **ret_config, struct model *
 	return 0;
 }
 
-static int watch_all(struct controller *c, const struct config *config)
-{
-	int err;
-
-	for (size_t i = 0; i < config->n_pools; i++)
-		for (size_t b = 0; b < config->pools[i].n_backends; b++) {
-			err = nexthops_watch(c->nexthops, &config->pools[i].backends[b].address);
-			if (err)
-				return log_err(err, "pool %s: cannot follow the next hops of its backends",
-					       config->pools[i].name);
-		}
-	return 0;
-}
-
-/* Backends of one configuration that the other does not name: both may be large, so sort and search. */
-static int compare_addrs(const void *x, const void *y)
-{
-	return addr_compare(x, y);
-}
-
-static struct tr_addr *sorted_backends(const struct config *config, size_t *ret_n)
-{
-	struct tr_addr *all;
-	size_t n = 0;
-
-	for (size_t i = 0; i < config->n_pools; i++)
-		n += config->pools[i].n_backends;
-	all = calloc(n + 1, sizeof(*all));
-	if (!all)
-		return NULL;
-	n = 0;
-	for (size_t i = 0; i < config->n_pools; i++)
-		for (size_t b = 0; b < config->pools[i].n_backends; b++)
-			all[n++] = config->pools[i].backends[b].address;
-	qsort(all, n, sizeof(*all), compare_addrs);
-	*ret_n = n;
-	return all;
-}
-
-/* Nothing breaks where this fails: an address is followed that no one needs. */
-static void unwatch_others(struct controller *c, const struct config *watched, const struct config *wanted)
-{
-	size_t n = 0;
-	_cleanup_free_ struct tr_addr *keep = sorted_backends(wanted, &n);
-
-	if (!keep)
-		return;
-	for (size_t i = 0; i < watched->n_pools; i++)
-		for (size_t b = 0; b < watched->pools[i].n_backends; b++) {
-			const struct tr_addr *address = &watched->pools[i].backends[b].address;
-
-			if (!bsearch(address, keep, n, sizeof(*keep), compare_addrs))
-				nexthops_unwatch(c->nexthops, address);
-		}
-}
-
 static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_BOOTTIME, &now);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
+}
+
+static int follow(struct controller *c, const struct config *config, const struct config *other)
+{
+	const struct running *running = NULL;
+	int err = c->dataplane ? dataplane_read(c->dataplane, &running) : 0;
+
+	if (err)
+		return err;
+	err = followed_update(&c->followed, c->nexthops, config, other, running);
+	return err ? log_err(err, "%s: cannot follow the next hops of its backends", config->path) : 0;
 }
 
 struct summary {
@@ -156,8 +116,8 @@ static void log_summary(const struct plan *plan)
 		s.rings += step->kind == STEP_RING;
 		s.buckets += step->kind == STEP_RING ? step->ring.changed : 0;
 		s.vips += step->kind == STEP_VIP;
-		s.removed += step->kind == STEP_DELETE_VIP || step->kind == STEP_DELETE_POOL ||
-			     step->kind == STEP_RETIRE_BACKEND;
+		s.removed += step->kind == STEP_DELETE_VIP || (step->kind == STEP_POOL && step->pool.leaving) ||
+			     (step->kind == STEP_BACKEND && step->backend_info.state == TR_BACKEND_LEAVING);
 	}
 	if (!plan->n)
 		log_info("nothing to change");
@@ -169,20 +129,21 @@ static void log_summary(const struct plan *plan)
 /* From a configuration and the next hops as they are to the maps. */
 static int change_to(struct controller *c, const struct config *config, const struct model *model)
 {
-	const struct desired desired = {
+	struct desired desired = {
 		.config = config,
 		.model = model,
 		.nexthop = ask_nexthop,
 		.nexthop_arg = c,
 		.ifindex = c->ifindex,
-		.now = now_ns(),
-		.force = c->force,
+		.tick_ns = ticks_ns(),
 	};
 	_cleanup_free_ char *message = NULL;
 	const struct running *running;
 	struct plan *plan;
-	int err = dataplane_read(c->dataplane, &running);
+	int tick_err, err = dataplane_read(c->dataplane, &running);
 
+	if (!err)
+		err = dataplane_now(c->dataplane, &desired.now);
 	if (err)
 		return err;
 	err = plan_build(&desired, running, &plan, &message);
@@ -194,7 +155,8 @@ static int change_to(struct controller *c, const struct config *config, const st
 	if (!err)
 		log_summary(plan);
 	plan_free(plan);
-	return err;
+	tick_err = controller_tick(c);
+	return err ? err : tick_err;
 }
 
 static int open_nexthops(struct controller *c)
@@ -203,7 +165,7 @@ static int open_nexthops(struct controller *c)
 
 	if (err)
 		return log_err(err, "cannot follow the kernel's routes and neighbours");
-	return watch_all(c, c->config);
+	return follow(c, c->config, NULL);
 }
 
 static int find_device(struct controller *c, bool attach)
@@ -273,7 +235,7 @@ int controller_open(const char *path, const struct controller_options *options, 
 
 	if (!c)
 		return log_err(-ENOMEM, "%s", path);
-	c->force = options->force;
+	c->due = DATAPLANE_NEVER;
 	err = controller_read(path, &c->config, &c->model);
 	if (!err)
 		err = find_device(c, options->attach);
@@ -282,12 +244,13 @@ int controller_open(const char *path, const struct controller_options *options, 
 	if (!err)
 		err = dataplane_open(c->config->instance, &c->config->limits, &c->dataplane);
 	if (!err)
+		err = follow(c, c->config, NULL);	/* and who had left the configuration before */
+	if (!err)
 		err = first_change(c);
 	if (err) {
 		controller_close(c);
 		return err;
 	}
-	c->force = false;	/* what was forced was this change, not those to come */
 	*ret = c;
 	return 0;
 }
@@ -298,6 +261,7 @@ void controller_close(struct controller *c)
 		return;
 	if (c->nexthops)
 		nexthops_close(c->nexthops);
+	followed_forget(&c->followed);
 	dataplane_close(c->dataplane);
 	model_free(c->model);
 	config_free(c->config);
@@ -344,7 +308,7 @@ static int reload_to(struct controller *c, struct config *config, struct model *
 
 	if (err)
 		return err;
-	err = watch_all(c, config);
+	err = follow(c, config, c->config);
 	if (!err) {
 		err = nexthops_settle(c->nexthops, SETTLE_MS);
 		if (err == -ETIMEDOUT)
@@ -356,10 +320,7 @@ static int reload_to(struct controller *c, struct config *config, struct model *
 		if (err)
 			put_back(c);
 	}
-	if (err)
-		unwatch_others(c, config, c->config);
-	else
-		unwatch_others(c, c->config, config);
+	follow(c, err ? c->config : config, NULL);	/* where it fails, too many are followed */
 	return err;
 }
 
@@ -398,6 +359,41 @@ int controller_follow(struct controller *c)
 	return err;
 }
 
+int controller_tick(struct controller *c)
+{
+	uint64_t wait;
+	int err = dataplane_tick(c->dataplane, &wait);
+
+	if (err) {
+		c->due = now_ns() + RETRY_NS;
+		return err;
+	}
+	c->due = wait == DATAPLANE_NEVER ? DATAPLANE_NEVER : now_ns() + wait;
+	if (wait == DATAPLANE_NEVER && c->followed.leaving)	/* they have gone by now */
+		follow(c, c->config, NULL);
+	return 0;
+}
+
+int controller_finish(struct controller *c)
+{
+	int err = 0;
+
+	while (!err && dataplane_is_pending(c->dataplane)) {
+		usleep(controller_due_us(c));
+		err = controller_tick(c);
+	}
+	return err;
+}
+
+uint64_t controller_due_us(const struct controller *c)
+{
+	uint64_t now = now_ns();
+
+	if (c->due == DATAPLANE_NEVER)
+		return UINT64_MAX;
+	return c->due > now ? (c->due - now) / 1000 : 0;
+}
+
 bool controller_is_behind(const struct controller *c)
 {
 	return c->behind;
@@ -423,6 +419,7 @@ int controller_check_device(struct controller *c)
 	c->ifindex = ifindex;
 	nexthops_close(c->nexthops);
 	c->nexthops = NULL;
+	followed_forget(&c->followed);
 	err = open_nexthops(c);
 	if (!err)
 		err = settle_and_change(c);

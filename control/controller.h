@@ -16,7 +16,6 @@
 struct controller;
 
 struct controller_options {
-	bool force;			/* allow what moves flows */
 	bool attach;			/* it is going to be attached: refuse, before anything is written, where it cannot be */
 };
 
@@ -39,6 +38,16 @@ int controller_reload(struct controller *controller);
 /* After next hops have changed. Logs its errors, and is behind still after one. */
 int controller_follow(struct controller *controller);
 bool controller_is_behind(const struct controller *controller);	/* next hops have changed since */
+
+/*
+ * What time brings to the flows' affinity (affinity.h); every change does it too. Due again in controller_due_us()
+ * microseconds; UINT64_MAX: not before the next change. 0 or -errno, logged, and due again soon.
+ */
+int controller_tick(struct controller *controller);
+uint64_t controller_due_us(const struct controller *controller);
+
+/* For `load`, which does not stay: waits until a change that has to be prepared is made. 0 or -errno, logged. */
+int controller_finish(struct controller *controller);
 
 /*
  * Is the device still the one that the next hops are asked for? 0: yes, or it is away (logged once). 1: it was made anew,

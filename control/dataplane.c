@@ -13,6 +13,7 @@
 #include "bpffs.h"
 #include "dataplane_internal.h"
 #include "log.h"
+#include "ticks.h"
 #include "util.h"
 
 #define END_OF_MAP (-ENOENT)
@@ -53,7 +54,8 @@ static int map_one(struct dataplane *dp, enum state_map map, size_t value_size, 
 #define MAPPED(X)                                                                                                    \
 	X(settings, settings) X(instance, instance) X(rings, rings) X(backends, backends)                            \
 	X(vip_filter, filter)                                                                                        \
-	X(backend_info, backend_info) X(pool_info, pools) X(vips, vips) X(vip_info, vip_info)
+	X(backend_info, backend_info) X(pool_info, pools) X(vips, vips) X(vip_old, vip_old) X(vip_info, vip_info)    \
+	X(flows, flows) X(flow_state, flow_state) X(pool_flows, pool_flows)
 
 static int map_all(struct dataplane *dp)
 {
@@ -86,6 +88,7 @@ static void fill_running(struct dataplane *dp)
 		.backend_info = dp->backend_info,
 		.pools = dp->pools,
 		.vips = dp->vips,
+		.vip_old = dp->vip_old,
 		.vip_info = dp->vip_info,
 		.limits = {
 			.vips = dp->max_entries[MAP_vips],
@@ -99,6 +102,34 @@ static void fill_running(struct dataplane *dp)
 	};
 }
 
+/* Words, moving VIPs and records are one module's, on the maps' memory. */
+static int open_affinity(struct dataplane *dp)
+{
+	const struct affinity_view view = {
+		.settings = dp->settings,
+		.rings = dp->rings,
+		.backends = dp->backends,
+		.backend_info = dp->backend_info,
+		.pools = dp->pools,
+		.pool_flows = dp->pool_flows,
+		.vips = dp->vips,
+		.vip_old = dp->vip_old,
+		.flows = dp->flows,
+		.flow_state = dp->flow_state,
+		.n_words = dp->max_entries[MAP_rings],
+		.n_backends = dp->max_entries[MAP_backends],
+		.n_pools = dp->max_entries[MAP_pool_info],
+		.n_vips = dp->max_entries[MAP_vips],
+	};
+	uint32_t now = 0;
+	int err = dataplane_now(dp, &now);
+
+	if (err)
+		return err;
+	err = affinity_new(&view, now, &dp->affinity);
+	return err ? log_err(err, "%s: cannot take over its rings", dp->dir) : 0;
+}
+
 int dataplane_open(const char *instance, const struct config_limits *limits, struct dataplane **ret)
 {
 	struct dataplane *dp = calloc(1, sizeof(*dp));
@@ -106,7 +137,7 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 
 	if (!dp)
 		return log_err(-ENOMEM, "instance %s", instance);
-	dp->lock = dp->old_stages = -1;
+	dp->lock = dp->old_stages = dp->clock = -1;
 	dp->addresses_stale = true;
 	for (int i = 0; i < STATE_MAP_COUNT; i++)
 		dp->fds[i] = -1;
@@ -123,10 +154,15 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 		return err;
 	}
 	fill_running(dp);
+	dataplane_place_tiers(dp, limits);
 	err = dataplane_filter_build(dp);
+	if (err)
+		log_err(err, "%s/%s: cannot build the filter of VIP addresses", TR_PIN_ROOT, instance);
+	else
+		err = open_affinity(dp);
 	if (err) {
 		dataplane_close(dp);
-		return log_err(err, "%s/%s: cannot build the filter of VIP addresses", TR_PIN_ROOT, instance);
+		return err;
 	}
 	dataplane_flush(dp);	/* a controller that died may have changed VIPs and not come to its own flush */
 	*ret = dp;
@@ -143,12 +179,14 @@ void dataplane_close(struct dataplane *dp)
 {
 	if (!dp)
 		return;
+	affinity_free(dp->affinity);
 	unmap_all(dp);
 	for (int i = 0; i < STATE_MAP_COUNT; i++)
 		cleanup_closep(&dp->fds[i]);
 	if (dp->old_stages >= 0)
 		usleep(IN_FLIGHT_US);	/* with the last reference its slots empty */
 	cleanup_closep(&dp->old_stages);
+	cleanup_closep(&dp->clock);
 	cleanup_closep(&dp->lock);
 	free(dp->addresses);
 	free(dp->services);
@@ -237,6 +275,33 @@ int dataplane_read(struct dataplane *dp, const struct running **ret)
 	}
 	*ret = &dp->running;
 	return 0;
+}
+
+int dataplane_now(struct dataplane *dp, uint32_t *ret)
+{
+	int err = ticks_now(dp->clock, &dp->now);
+
+	if (err)
+		return log_err(err, "%s: cannot read the clock of its flow records", dp->dir);
+	*ret = dp->now;
+	return 0;
+}
+
+int dataplane_tick(struct dataplane *dp, uint64_t *ret_wait_ns)
+{
+	uint32_t now = 0, wait;
+	int err = dataplane_now(dp, &now);
+
+	if (err)
+		return err;
+	wait = affinity_tick(dp->affinity, now);
+	*ret_wait_ns = wait == AFFINITY_NEVER ? DATAPLANE_NEVER : wait * ticks_ns();
+	return 0;
+}
+
+bool dataplane_is_pending(const struct dataplane *dp)
+{
+	return affinity_is_pending(dp->affinity);
 }
 
 void dataplane_count_reload(struct dataplane *dp, bool applied)

@@ -27,10 +27,23 @@ void dataplane_remove_fresh(struct dataplane *dataplane);
 int dataplane_read(struct dataplane *dataplane, const struct running **ret);
 
 /*
- * Does a plan's steps in their order. Logs its errors. After an error the steps before it stand; planning anew goes on
+ * Does a plan's steps in their order; dataplane_now() before it. Logs its errors. After an error the steps before it stand; planning anew goes on
  * from there.
  */
 int dataplane_apply(struct dataplane *dataplane, const struct plan *plan);
+
+/* The clock of flow records, in ticks (ticks.h). 0 or -errno, logged. */
+int dataplane_now(struct dataplane *dataplane, uint32_t *ret);
+
+/*
+ * What time brings: changes that were prepared are made, settled ones forgotten. To be called after dataplane_apply(), and again
+ * after *ret_wait_ns; DATAPLANE_NEVER: not before the next change. 0 or -errno, logged.
+ */
+#define DATAPLANE_NEVER UINT64_MAX
+int dataplane_tick(struct dataplane *dataplane, uint64_t *ret_wait_ns);
+
+/* Some of what was applied waits to be made by a dataplane_tick(). */
+bool dataplane_is_pending(const struct dataplane *dataplane);
 
 /* A configuration was applied, or refused: for status and metrics. */
 void dataplane_count_reload(struct dataplane *dataplane, bool applied);

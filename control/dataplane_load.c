@@ -23,10 +23,11 @@
 #include "dataplane_internal.h"
 #include "log.h"
 #include "tailrace.skel.h"
+#include "ticks.h"
 #include "util.h"
 
 /* Pinned for each load of the programs: the entry last, so that what it needs stands when it does. */
-static const char *const own_pins[] = { "stages", "scratch", "vip_cache", "tcp", "udp", TR_PIN_ENTRY };
+static const char *const own_pins[] = { "stages", "scratch", "vip_cache", TR_PIN_CLOCK, "tcp", "udp", TR_PIN_ENTRY };
 
 #define PATH_FMT "%s/%s%s"
 
@@ -51,6 +52,7 @@ uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits
 	case MAP_services:
 		return limits->services * TR_ROOM;
 	case MAP_vips:
+	case MAP_vip_old:
 	case MAP_vip_info:
 	case MAP_vip_traffic:
 		return limits->vips * TR_ROOM + 1;
@@ -59,7 +61,11 @@ uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits
 	case MAP_backend_traffic:
 		return limits->backends * TR_ROOM + 1;
 	case MAP_pool_info:
+	case MAP_pool_flows:
+	case MAP_pool_counts:
 		return limits->pools * TR_ROOM + 1;
+	case MAP_flows:
+		return dataplane_flow_sets(limits);
 	case MAP_rings:
 		return limits->ring_words;
 	default:
@@ -77,11 +83,16 @@ static const char *limit_name(enum state_map map)
 	case MAP_services:
 		return "services";
 	case MAP_vips:
+	case MAP_vip_old:
 	case MAP_vip_info:
 	case MAP_vip_traffic:
 		return "vips";
 	case MAP_pool_info:
+	case MAP_pool_flows:
+	case MAP_pool_counts:
 		return "pools";
+	case MAP_flows:
+		return "*_flows";
 	case MAP_rings:
 		return "ring_words";
 	default:
@@ -115,6 +126,14 @@ static int open_pinned(struct dataplane *dp, const struct config_limits *limits)
 		dp->max_entries[i] = info.max_entries;
 	}
 	return 0;
+}
+
+static int open_clock(struct dataplane *dp)
+{
+	char path[PATH_MAX];
+
+	dp->clock = bpf_obj_get(pin_path(dp, TR_PIN_CLOCK, "", path));
+	return dp->clock < 0 ? log_err(dp->clock, "%s: cannot open it", path) : 0;
 }
 
 static int read_instance(struct dataplane *dp, struct tr_instance *ret)
@@ -177,6 +196,7 @@ static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const
 			err = bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
 	}
 	skel->rodata->vip_cache_size = limits->cache;
+	skel->rodata->tick_shift = ticks_shift();
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.vip_cache, cpus * limits->cache);
 	return err ? log_err(err, "%s: cannot size the maps", dp->dir) : 0;
@@ -203,6 +223,7 @@ static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
 {
 	const int fds[ARRAY_SIZE(own_pins)] = {
 		bpf_map__fd(skel->maps.stages), bpf_map__fd(skel->maps.scratch), bpf_map__fd(skel->maps.vip_cache),
+		bpf_program__fd(skel->progs.tr_clock),
 		bpf_program__fd(skel->progs.tr_tcp), bpf_program__fd(skel->progs.tr_udp),
 		bpf_program__fd(skel->progs.tr_entry),
 	};
@@ -334,18 +355,22 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 	if (instance.layout)
 		err = check_complete(dp);
 	if (!err)
+		err = dataplane_check_tiers(dp, limits);
+	if (!err)
 		err = settle_replacement(dp);
 	if (err)
 		return err;
 	if (own_are_pinned(dp) && instance.build == own_build(limits)) {
 		log_info("%s: maps and programs taken over", dp->dir);
-		return 0;
+		return open_clock(dp);
 	}
 	skel = tailrace_bpf__open();
 	if (!skel)
 		return log_err(-errno, "cannot open the BPF object");
 	err = load_and_replace(dp, skel, limits, &instance);
 	tailrace_bpf__destroy(skel);
+	if (!err)
+		err = open_clock(dp);
 	if (err)
 		dataplane_remove_fresh(dp);
 	return err;

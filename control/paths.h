@@ -10,6 +10,7 @@
 #define TR_PIN_ROOT "/sys/fs/bpf/tailrace"
 
 #define TR_PIN_ENTRY "entry"		/* the program that is attached */
+#define TR_PIN_CLOCK "clock"		/* the program that tells the time of flow records */
 #define TR_PIN_LINK "link"
 #define TR_PIN_DECAP "decap-"		/* the backend's side has TR_PIN_ROOT/decap-DEVICE: no instance's name begins so */
 

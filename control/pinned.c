@@ -12,7 +12,7 @@
 
 #include "util.h"
 
-static int open_pin(const char *dir, const char *name)
+int pinned_open(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -26,7 +26,7 @@ static int open_pin(const char *dir, const char *name)
 /* An fd, or a negative errno. */
 static int open_map(const char *dir, const char *name, size_t key_size, size_t value_size, struct bpf_map_info *ret)
 {
-	_cleanup_close_ int fd = open_pin(dir, name);
+	_cleanup_close_ int fd = pinned_open(dir, name);
 	struct bpf_map_info info = {};
 	uint32_t len = sizeof(info);
 
@@ -56,6 +56,17 @@ int pinned_map_array(const char *dir, const char *name, size_t value_size, struc
 	if (data == MAP_FAILED)
 		return -errno;
 	*ret = (struct pinned_array){ data, size, info.max_entries };
+	return 0;
+}
+
+int pinned_max_entries(const char *dir, const char *name, size_t value_size, uint32_t *ret)
+{
+	struct bpf_map_info info;
+	_cleanup_close_ int fd = open_map(dir, name, sizeof(uint32_t), value_size, &info);
+
+	if (fd < 0)
+		return fd;
+	*ret = info.max_entries;
 	return 0;
 }
 
@@ -140,7 +151,7 @@ void pinned_close_counters(struct pinned_counters *counters)
 
 int pinned_program_id(const char *dir, const char *name, uint32_t *ret)
 {
-	_cleanup_close_ int fd = open_pin(dir, name);
+	_cleanup_close_ int fd = pinned_open(dir, name);
 	struct bpf_prog_info info = {};
 	uint32_t len = sizeof(info);
 

@@ -8,6 +8,8 @@
 
 /* All functions: -ENOENT no such pin, -EPROTO a map of another kind or size of values than ours, -EPERM, -ENOMEM. */
 
+int pinned_open(const char *dir, const char *name);	/* an fd of a map or program */
+
 /* An mmap'ed array: live, and read-only. */
 struct pinned_array {
 	const void *data;		/* element i at data + i * value_size: our values are multiples of 8 bytes */
@@ -17,6 +19,9 @@ struct pinned_array {
 
 int pinned_map_array(const char *dir, const char *name, size_t value_size, struct pinned_array *ret);
 void pinned_unmap(struct pinned_array *array);	/* for the cleanup attribute; nothing when it was never mapped */
+
+/* How many values an array has room for, without looking at them. */
+int pinned_max_entries(const char *dir, const char *name, size_t value_size, uint32_t *ret);
 
 /* The entries of a hash or LPM trie at about one moment; both blocks are freed by the caller. */
 struct pinned_entries {
@@ -46,5 +51,9 @@ void pinned_close_counters(struct pinned_counters *counters);	/* for the cleanup
 
 /* The id of a pinned program. */
 int pinned_program_id(const char *dir, const char *name, uint32_t *ret);
+
+#define _cleanup_array_ __attribute__((cleanup(pinned_unmap)))
+#define _cleanup_entries_ __attribute__((cleanup(pinned_free_entries)))
+#define _cleanup_counters_ __attribute__((cleanup(pinned_close_counters)))	/* its fd starts at -1 */
 
 #endif

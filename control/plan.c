@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The difference between running and desired, as ordered steps; see plan.h. Numbers are given here: an object keeps the
- * number it has in the pinned maps, a new one gets a free one. Pools and their rings are in plan_pools.c, VIPs and
- * their addresses in plan_vips.c.
+ * number it has in the pinned maps, a new one gets a free one. Pools, rings and backends are in plan_pools.c, plan_rings.c
+ * and plan_backends.c, VIPs and their addresses in plan_vips.c.
  */
 #include "plan.h"
 
@@ -15,6 +15,8 @@
 
 #include "plan_internal.h"
 #include "util.h"
+
+#define SYN_BUDGET_MIN 16
 
 struct step *plan_add(struct planning *p, enum step_kind kind, uint32_t number)
 {
@@ -52,6 +54,11 @@ uint32_t plan_free_number(const bool *used, uint32_t *from, uint32_t size)
 		}
 	}
 	return 0;
+}
+
+uint32_t plan_ticks(const struct planning *p, uint32_t seconds)
+{
+	return (seconds * 1000000000ULL + p->desired->tick_ns - 1) / p->desired->tick_ns;
 }
 
 static int compare_names(const void *x, const void *y)
@@ -121,6 +128,35 @@ static void copy_path(char *to, size_t size, const char *path)
 			*to = '?';
 }
 
+/* For each window, what the SYN tier can hold for half as long again as SYNs are recorded before a change. */
+static uint32_t syn_budget(const struct planning *p)
+{
+	const struct config *config = p->desired->config;
+	uint64_t slots = (uint64_t)p->running->settings->tiers[TR_TIER_SYN].sets * TR_SET_SLOTS, budget;
+	uint32_t ticks = 1;
+
+	for (size_t i = 0; i < config->n_pools; i++) {
+		uint32_t syn = plan_ticks(p, config->pools[i].times.syn);
+
+		ticks = syn > ticks ? syn : ticks;
+	}
+	budget = (slots << TR_WINDOW_SHIFT) * 2 / (ticks * 3ULL);
+	return budget < SYN_BUDGET_MIN ? SYN_BUDGET_MIN : budget > UINT32_MAX ? UINT32_MAX : budget;
+}
+
+static void next_instance(const struct planning *p, struct tr_instance *now)
+{
+	const struct config *config = p->desired->config;
+
+	now->source4 = config->source4.addr;
+	now->source6 = config->source6.addr;
+	now->source4_len = config->source4.len - 96;
+	now->source6_len = config->source6.len;
+	now->ttl = config->ttl;
+	now->ifindex = p->desired->ifindex;
+	copy_path(now->config, sizeof(now->config), config->path);
+}
+
 static int plan_settings(struct planning *p)
 {
 	const struct config *config = p->desired->config;
@@ -130,22 +166,10 @@ static int plan_settings(struct planning *p)
 	struct tr_instance now = *instance;
 	struct step *step;
 
-	settings.hash_key[0] = config->hash_key[0];
-	settings.hash_key[1] = config->hash_key[1];
 	settings.entropy4 = htonl(low_bits(128 - config->source4.len));
 	settings.entropy6 = htonl(low_bits(128 - config->source6.len));
-	now.source4 = config->source4.addr;
-	now.source6 = config->source6.addr;
-	now.source4_len = config->source4.len - 96;
-	now.source6_len = config->source6.len;
-	now.ttl = config->ttl;
-	now.ifindex = p->desired->ifindex;
-	copy_path(now.config, sizeof(now.config), config->path);
-
-	if (instance->applied_at && memcmp(settings.hash_key, old->hash_key, sizeof(old->hash_key)) && !p->desired->force)
-		return plan_fail(p, -EPERM,
-				 "hash_key differs from the running one: it would move every flow to another backend; "
-				 "put the old key back, or start with --force");
+	settings.syn_budget = syn_budget(p);
+	next_instance(p, &now);
 	p->settings = settings;
 	/* As long as records are of either source, entropy only where neither has bits of its own. */
 	if (instance->applied_at) {
@@ -159,6 +183,36 @@ static int plan_settings(struct planning *p)
 		return -ENOMEM;
 	step->settings = settings;
 	step->instance = now;
+	return 0;
+}
+
+/*
+ * While a VIP moves, another key may be prepared that `settings` does not show yet: affinity is told the latest, be it
+ * the one that it has.
+ */
+static int plan_hash_key(struct planning *p)
+{
+	const struct running *r = p->running;
+	const void *old = r->settings->hash_key, *wanted = p->desired->config->hash_key;
+	size_t size = sizeof(r->settings->hash_key);
+	bool other = memcmp(wanted, old, size), moving = false;
+	struct step *step;
+
+	for (uint32_t n = 1; n < r->limits.vips; n++) {
+		if (!plan_is_moving(&r->vips[n]))
+			continue;
+		moving = true;
+		if (other && memcmp(r->vip_old[n].hash_key, old, size))
+			return plan_fail(p, -EBUSY,
+					 "hash_key: VIPs still move from the one before; try again when `tailrace status` says "
+					 "that all is settled");
+	}
+	if (!other && !moving)
+		return 0;
+	step = plan_add(p, STEP_HASH_KEY, 0);
+	if (!step)
+		return -ENOMEM;
+	memcpy(step->settings.hash_key, wanted, size);
 	return 0;
 }
 
@@ -182,19 +236,29 @@ static int plan_all(struct planning *p)
 	int err = plan_settings(p);
 
 	if (!err)
+		err = plan_hash_key(p);
+	if (!err)
 		err = plan_number_pools(p);
 	if (!err)
-		err = plan_backends_and_rings(p);
+		err = plan_number_backends(p);
 	if (!err)
-		err = plan_pools(p, true);
+		err = plan_build_rings(p);
+	if (!err)
+		err = plan_backends(p);
+	if (!err)
+		err = plan_last_settings(p);
+	if (!err)
+		err = plan_rings(p, false);
+	if (!err)
+		err = plan_pools(p);
+	if (!err)
+		err = plan_rings(p, true);
 	if (!err)
 		err = plan_vips(p);
 	if (!err)
-		err = plan_pools(p, false);
-	if (!err)
 		err = plan_deletions_of_vips(p);
 	if (!err)
-		err = plan_deletions_of_pools(p);
+		err = plan_leaving_pools(p);
 	return err;
 }
 
@@ -203,6 +267,8 @@ int plan_build(const struct desired *desired, const struct running *running, str
 	struct planning p = { .desired = desired, .running = running, .plan = calloc(1, sizeof(struct plan)) };
 	int err = p.plan ? plan_all(&p) : -ENOMEM;
 
+	plan_end_rings(&p);
+	plan_end_backends(&p);
 	plan_end_pools(&p);
 	plan_end_vips(&p);
 	if (err) {

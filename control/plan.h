@@ -10,8 +10,6 @@
 #include "model.h"
 #include "nexthop.h"
 
-#define PLAN_GRACE_NS 10000000000ULL	/* a retired number is not given out again before */
-
 struct running_address {
 	struct tr_prefix prefix;
 	struct tr_vip_address value;
@@ -31,6 +29,7 @@ struct running {
 	const struct tr_backend_info *backend_info;
 	const struct tr_pool_info *pools;
 	const struct tr_vip *vips;
+	const struct tr_vip_old *vip_old;
 	const struct tr_vip_info *vip_info;
 	const struct running_address *addresses;
 	const struct running_service *services;
@@ -45,26 +44,25 @@ struct desired {
 	const struct nexthop *(*nexthop)(const struct tr_addr *address, void *arg);
 	void *nexthop_arg;
 	uint32_t ifindex;		/* of the device; 0: none */
-	uint64_t now;			/* CLOCK_BOOTTIME, ns */
-	bool force;			/* allow what moves flows: another hash key */
+	uint32_t now;			/* tick */
+	uint64_t tick_ns;		/* how long a tick is */
 };
 
 enum step_kind {
 	STEP_SETTINGS,			/* all but generation and prefixes; entropy that fits old and new sources */
 	STEP_BACKEND,			/* before a ring names it */
 	STEP_ENTROPY,			/* the new masks alone, after the backends' records */
-	STEP_RING,
-	STEP_VIP,
+	STEP_RING,			/* fresh: written where nothing reads it yet; else the ring's new targets */
+	STEP_VIP,			/* what it is to be; affinity takes it there */
 	STEP_PREFIXES,			/* before the first prefix comes, after the last one went */
 	STEP_SERVICE,			/* before its address */
 	STEP_ADDRESS,
 	STEP_FLUSH,			/* raise the generation: caches forget */
-	STEP_POOL,			/* after the last VIP has left its old ring */
+	STEP_POOL,			/* a new one before its ring; one that leaves after the last VIP that names it */
 	STEP_DELETE_ADDRESS,
 	STEP_DELETE_SERVICE,
 	STEP_DELETE_VIP,
-	STEP_DELETE_POOL,
-	STEP_RETIRE_BACKEND,		/* after the last ring word that named it */
+	STEP_HASH_KEY,			/* first of all but settings: VIPs must be able to move from it */
 };
 
 struct step {
@@ -84,8 +82,10 @@ struct step {
 			uint32_t *members;	/* size backend numbers; the plan's */
 			uint32_t size;
 			uint32_t start;	/* as tr_vip.ring */
-			uint32_t changed;	/* buckets that differ */
-			bool in_place;
+			uint64_t hash;	/* tr_pool_info.ring_hash */
+			uint32_t changed;	/* buckets whose target differs from `current` */
+			bool in_place;	/* targets of the ring that the pool has; else a fresh one */
+			char why[sizeof(((struct tr_pool_info *)0)->why)];
 		} ring;
 		struct tr_pool_info pool;
 		struct {
@@ -110,7 +110,7 @@ struct plan {
 
 /*
  * 0; or a negative errno with a message (freed by the caller) and *ret untouched: -ENOSPC where a map is too small,
- * -EPERM where it would move flows and is not forced, -ENOMEM.
+ * -EBUSY where another hash key comes while VIPs still move from the last one, -ENOMEM.
  */
 int plan_build(const struct desired *desired, const struct running *running, struct plan **ret, char **ret_message);
 void plan_free(struct plan *plan);

@@ -31,18 +31,21 @@ static int number_vips(struct planning *p)
 	return err;
 }
 
+/* A VIP that moves may be on its way to what an earlier configuration said: only affinity knows, so it is told again. */
 static int plan_vip(struct planning *p, size_t i)
 {
 	const struct config_vip *config = &p->desired->config->vips[i];
 	uint32_t number = p->vip_numbers[i], pool = p->pool_numbers[config->pool];
+	const struct tr_vip *old = &p->running->vips[number];
 	const struct tr_vip_info *old_info = &p->running->vip_info[number];
 	struct tr_vip_info info = { .pool = pool };
-	struct tr_vip vip = { .ring_size = p->desired->config->pools[config->pool].ring_size, .pool = pool };
+	struct tr_vip vip = { .ring = p->rings[config->pool].start,
+			      .ring_size = p->desired->config->pools[config->pool].ring_size,
+			      .pool = pool, .how = config->mode };
 	struct step *step;
 
 	strncpy(info.name, config->name, TR_NAME_MAX - 1);
-	vip.ring = p->rings[config->pool].start;
-	if (!memcmp(&vip, &p->running->vips[number], sizeof(vip)) && !memcmp(&info, old_info, sizeof(info)))
+	if (!memcmp(&vip, old, sizeof(vip)) && !memcmp(&info, old_info, sizeof(info)))
 		return 0;
 	step = plan_add(p, STEP_VIP, number);
 	if (!step)

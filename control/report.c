@@ -1,21 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A snapshot in words and in JSON; see report.h. */
+/* A snapshot in words; see report.h. */
 #include "report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "addr.h"
-#include "nexthop.h"
 #include "util.h"
+
+const char *const report_states[REPORT_STATES] = {
+	[TR_BACKEND_UP] = "up", [TR_BACKEND_DOWN] = "down", [TR_BACKEND_DRAINING] = "draining",
+	[TR_BACKEND_LEAVING] = "leaving", [TR_BACKEND_DRAINED] = "drained",
+};
 
 const char *report_state(const struct snapshot_backend *backend)
 {
-	return backend->info.state == TR_BACKEND_UP ? "up" : "down";
+	const char *name = backend->info.state < REPORT_STATES ? report_states[backend->info.state] : NULL;
+
+	return name ? name : "unknown";
+}
+
+const char *report_mode(const struct snapshot_vip *vip)
+{
+	static const char *const names[] = {
+		[TR_MODE_CHANGES] = "changes", [TR_MODE_TRACK] = "track", [TR_MODE_HASH] = "hash",
+		[TR_MODE_CLIENT] = "client",
+	};
+
+	return vip->mode < ARRAY_SIZE(names) ? names[vip->mode] : NULL;
 }
 
 const char *report_why_not(const struct snapshot_backend *backend)
 {
+	static const char *const by_state[] = {
+		[TR_BACKEND_DOWN] = "down by configuration",
+		[TR_BACKEND_DRAINING] = "no new ones by configuration",
+		[TR_BACKEND_LEAVING] = "no longer configured",
+		[TR_BACKEND_DRAINED] = "its time to drain is over",
+	};
 	static const char *const reasons[] = {
 		[TR_NH_UNKNOWN] = "next hop not looked up yet",
 		[TR_NH_OK] = "not in the ring yet",
@@ -28,8 +50,8 @@ const char *report_why_not(const struct snapshot_backend *backend)
 
 	if (backend->info.buckets)
 		return NULL;
-	if (backend->info.state == TR_BACKEND_DOWN)
-		return "down by configuration";
+	if (backend->info.state < ARRAY_SIZE(by_state) && by_state[backend->info.state])
+		return by_state[backend->info.state];
 	return backend->info.nexthop < ARRAY_SIZE(reasons) ? reasons[backend->info.nexthop] : "next hop unknown";
 }
 
@@ -41,6 +63,66 @@ double report_share_of_weight(const struct snapshot_backend *backend)
 double report_share_of_flows(const struct snapshot_backend *backend)
 {
 	return backend->pool->new_flows ? (double)backend->traffic.new_flows / backend->pool->new_flows : 0;
+}
+
+double report_share_recorded(const struct snapshot_pool *pool)
+{
+	/* Counters of backends that went are gone, those of their pool are not. */
+	if (pool->counts.recorded_new >= pool->new_flows)
+		return pool->new_flows ? 1 : 0;
+	return (double)pool->counts.recorded_new / pool->new_flows;
+}
+
+static int64_t seconds(const struct snapshot *snapshot, uint32_t ticks)
+{
+	return ticks * snapshot->tick_ns / 1000000000;
+}
+
+int64_t report_seconds_left(const struct snapshot *snapshot, const struct snapshot_backend *backend)
+{
+	uint32_t left = backend->info.deadline - snapshot->tick;
+
+	if (backend->info.state != TR_BACKEND_DRAINING && backend->info.state != TR_BACKEND_LEAVING)
+		return -1;
+	if (!backend->info.deadline || !snapshot->tick_ns)
+		return -1;
+	return (int32_t)left > 0 ? seconds(snapshot, left) : 0;
+}
+
+int64_t report_seconds_since(const struct snapshot *snapshot, uint32_t tick)
+{
+	return tick && snapshot->tick_ns ? seconds(snapshot, snapshot->tick - tick) : -1;
+}
+
+bool report_is_settled(const struct snapshot_pool *pool)
+{
+	return !pool->info.unsettled[TR_TCP] && !pool->info.unsettled[TR_UDP];
+}
+
+int64_t report_unsettled_seconds(const struct snapshot *snapshot, const struct snapshot_pool *pool)
+{
+	if (report_is_settled(pool) || !pool->info.unsettled_since)
+		return -1;
+	return snapshot->time > pool->info.unsettled_since ?
+	       (snapshot->time - pool->info.unsettled_since) / 1000000000 : 0;
+}
+
+bool report_is_pressed(const struct snapshot *snapshot, const struct snapshot_pool *pool)
+{
+	return pool->flows.pressure && snapshot->tick_ns && snapshot->tick - pool->flows.pressure < pool->flows.t_syn;
+}
+
+const char *report_duration(int64_t s, char *buf)
+{
+	if (s >= 86400)
+		snprintf(buf, REPORT_DURATION_MAX, "%" PRId64 "d%02" PRId64 "h", s / 86400, s / 3600 % 24);
+	else if (s >= 3600)
+		snprintf(buf, REPORT_DURATION_MAX, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		snprintf(buf, REPORT_DURATION_MAX, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+	else
+		snprintf(buf, REPORT_DURATION_MAX, "%" PRId64 "s", s);
+	return buf;
 }
 
 const char *report_service(const struct snapshot_service *service, char *buf)
@@ -59,141 +141,4 @@ bool report_has_gateway(const struct snapshot_backend *backend)
 	static const struct tr_addr none;
 
 	return memcmp(&backend->info.gateway, &none, sizeof(none));
-}
-
-static json_t *json_addr(const struct tr_addr *addr)
-{
-	char text[ADDR_TEXT_MAX];
-
-	return json_string(addr_format(addr, text));
-}
-
-/* jansson's integers are signed; a counter that passes 2^63 is not met. */
-static json_t *stats_vip(const struct snapshot_vip *vip)
-{
-	return json_pack("{s:s, s:s, s:I, s:I, s:I}", "name", vip->name, "pool", vip->pool->info.name,
-			 "packets", (json_int_t)vip->traffic.packets, "bytes", (json_int_t)vip->traffic.bytes,
-			 "new_flows", (json_int_t)vip->traffic.new_flows);
-}
-
-static json_t *stats_backend(const struct snapshot_backend *backend)
-{
-	return json_pack("{s:s, s:o, s:i, s:s, s:s, s:I, s:I, s:I, s:i, s:f, s:f}",
-			 "pool", backend->pool->info.name, "address", json_addr(&backend->info.address),
-			 "weight", backend->info.weight, "state", report_state(backend),
-			 "nexthop", nexthop_state_name(backend->info.nexthop),
-			 "packets", (json_int_t)backend->traffic.packets,
-			 "bytes", (json_int_t)backend->traffic.bytes,
-			 "new_flows", (json_int_t)backend->traffic.new_flows, "buckets", backend->info.buckets,
-			 "share_of_weight", report_share_of_weight(backend),
-			 "share_of_flows", report_share_of_flows(backend));
-}
-
-json_t *report_stats(const struct snapshot *snapshot)
-{
-	json_t *verdicts = json_object(), *vips = json_array(), *backends = json_array();
-	int err = 0;
-
-	for (size_t i = 0; i < TR_V_COUNT; i++)
-		err |= json_object_set_new(verdicts, snapshot_verdict_names[i],
-					   json_integer((json_int_t)snapshot->verdicts[i]));
-	for (size_t i = 0; i < snapshot->n_vips; i++)
-		err |= json_array_append_new(vips, stats_vip(&snapshot->vips[i]));
-	for (size_t i = 0; i < snapshot->n_backends; i++)
-		err |= json_array_append_new(backends, stats_backend(&snapshot->backends[i]));
-	if (err) {
-		json_decref(verdicts);
-		json_decref(vips);
-		json_decref(backends);
-		return NULL;
-	}
-	return json_pack("{s:s, s:o, s:o, s:o}", "instance", snapshot->name, "verdicts", verdicts,
-			 "vips", vips, "backends", backends);
-}
-
-static json_t *status_backend(const struct snapshot_backend *backend)
-{
-	const uint8_t *mac = backend->dmac;
-	char mac_text[18];
-
-	snprintf(mac_text, sizeof(mac_text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3],
-		 mac[4], mac[5]);
-	return json_pack("{s:o, s:i, s:s, s:s, s:o?, s:s?, s:s?, s:i, s:i, s:b, s:s?}",
-			 "address", json_addr(&backend->info.address), "weight", backend->info.weight,
-			 "state", report_state(backend), "nexthop", nexthop_state_name(backend->info.nexthop),
-			 "gateway", report_has_gateway(backend) ? json_addr(&backend->info.gateway) : NULL,
-			 "mac", backend->device[0] ? mac_text : NULL,
-			 "device", backend->device[0] ? backend->device : NULL,
-			 "mtu", backend->mtu, "buckets", backend->info.buckets,
-			 "takes_flows", backend->info.buckets > 0, "why_not", report_why_not(backend));
-}
-
-static json_t *status_pool(const struct snapshot *s, const struct snapshot_pool *pool)
-{
-	json_t *backends = json_array();
-	int err = 0;
-
-	for (size_t i = 0; i < s->n_backends; i++)
-		if (s->backends[i].pool == pool)
-			err |= json_array_append_new(backends, status_backend(&s->backends[i]));
-	if (err) {
-		json_decref(backends);
-		return NULL;
-	}
-	return json_pack("{s:s, s:i, s:I, s:I, s:o}", "name", pool->info.name, "ring_size", pool->info.ring_size,
-			 "ring_changes", (json_int_t)pool->info.ring_changes,
-			 "words_changed", (json_int_t)pool->info.words_changed, "backends", backends);
-}
-
-static json_t *status_vip(const struct snapshot_vip *vip)
-{
-	json_t *addresses = json_array(), *services = json_array();
-	char service[REPORT_SERVICE_MAX], address[ADDR_TEXT_MAX];
-	int err = 0;
-
-	for (size_t i = 0; i < vip->n_addresses; i++)
-		err |= json_array_append_new(addresses,
-					     json_string(addr_format_prefix(&vip->addresses[i], address)));
-	for (size_t i = 0; i < vip->n_services; i++)
-		err |= json_array_append_new(services, json_string(report_service(&vip->services[i], service)));
-	if (err) {
-		json_decref(addresses);
-		json_decref(services);
-		return NULL;
-	}
-	return json_pack("{s:s, s:s, s:o, s:o}", "name", vip->name, "pool", vip->pool->info.name,
-			 "addresses", addresses, "services", services);
-}
-
-json_t *report_status(const struct snapshot *s)
-{
-	json_t *attached = json_array(), *pools = json_array(), *vips = json_array(), *maps = json_array();
-	int err = 0;
-
-	for (size_t i = 0; i < s->n_devices; i++)
-		err |= json_array_append_new(attached, json_pack("{s:s, s:s, s:i}", "device", s->devices[i].name,
-								 "mode", s->devices[i].mode,
-								 "program_id", s->devices[i].program_id));
-	for (size_t i = 0; i < s->n_pools; i++)
-		err |= json_array_append_new(pools, status_pool(s, &s->pools[i]));
-	for (size_t i = 0; i < s->n_vips; i++)
-		err |= json_array_append_new(vips, status_vip(&s->vips[i]));
-	for (size_t i = 0; i < SNAPSHOT_MAPS; i++)
-		err |= json_array_append_new(maps, json_pack("{s:s, s:I, s:I}", "name", s->maps[i].name,
-							     "used", (json_int_t)s->maps[i].used,
-							     "max", (json_int_t)s->maps[i].max));
-	if (err) {
-		json_decref(attached);
-		json_decref(pools);
-		json_decref(vips);
-		json_decref(maps);
-		return NULL;
-	}
-	return json_pack("{s:s, s:{s:b}, s:{s:s, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}", "instance", s->name,
-			 "controller", "running", s->controller,
-			 "configuration", "path", s->instance.config,
-			 "applied_at", (json_int_t)(s->instance.applied_at / 1000000000),
-			 "reloads", (json_int_t)s->instance.reloads,
-			 "reloads_failed", (json_int_t)s->instance.reloads_failed,
-			 "attached", attached, "pools", pools, "vips", vips, "maps", maps);
 }

@@ -17,12 +17,9 @@
 #include "log.h"
 #include "paths.h"
 #include "pinned.h"
+#include "snapshot_affinity.h"
 #include "snapshot_vips.h"
 #include "util.h"
-
-#define CLEANUP_ARRAY __attribute__((cleanup(pinned_unmap)))
-#define CLEANUP_ENTRIES __attribute__((cleanup(pinned_free_entries)))
-#define CLEANUP_COUNTERS __attribute__((cleanup(pinned_close_counters)))
 
 /* What the configuration's limit was, of a map that has room for old and new at once, and maybe a number 0. */
 static uint32_t limit(uint32_t max_entries)
@@ -31,6 +28,10 @@ static uint32_t limit(uint32_t max_entries)
 }
 
 enum { FILL_VIPS, FILL_ADDRESSES, FILL_PREFIXES, FILL_SERVICES, FILL_POOLS, FILL_BACKENDS, FILL_RINGS };
+
+const char *const snapshot_tier_names[TR_TIER_COUNT] = {
+	[TR_TIER_TCP] = "tcp", [TR_TIER_SYN] = "syn", [TR_TIER_UDP] = "udp", [TR_TIER_TRACK] = "tracked",
+};
 
 #define X(NAME, name, action, help) [TR_V_##NAME] = #name,
 const char *const snapshot_verdict_names[TR_V_COUNT] = { TR_VERDICTS(X) };
@@ -41,7 +42,7 @@ const char *const snapshot_verdict_helps[TR_V_COUNT] = { TR_VERDICTS(X) };
 
 static int read_instance(struct snapshot *s, const char *dir)
 {
-	CLEANUP_ARRAY struct pinned_array array = {};
+	_cleanup_array_ struct pinned_array array = {};
 	int err = pinned_map_array(dir, "instance", sizeof(s->instance), &array);
 
 	if (err)
@@ -59,14 +60,10 @@ static int compare_pools(const void *a, const void *b)
 /* The lists are made with room for as many as the map can hold: pages that are never written cost nothing. */
 static int read_pools(struct snapshot *s, const char *dir)
 {
-	CLEANUP_ARRAY struct pinned_array array = {}, rings = {};
+	_cleanup_array_ struct pinned_array array = {};
 	const struct tr_pool_info *infos;
-	uint32_t words = 0;
-	int err;
+	int err = pinned_map_array(dir, "pool_info", sizeof(*infos), &array);
 
-	err = pinned_map_array(dir, "pool_info", sizeof(*infos), &array);
-	if (!err)
-		err = pinned_map_array(dir, "rings", sizeof(uint64_t), &rings);
 	if (err)
 		return err;
 	infos = array.data;
@@ -80,16 +77,15 @@ static int read_pools(struct snapshot *s, const char *dir)
 			continue;
 		*pool = (struct snapshot_pool){ .number = i, .info = infos[i] };
 		pool->info.name[TR_NAME_MAX - 1] = '\0';
-		words += pool->info.ring_size * TR_L4_COUNT;
+		pool->info.why[sizeof(pool->info.why) - 1] = '\0';
 		s->n_pools++;
 	}
 	qsort(s->pools, s->n_pools, sizeof(*s->pools), compare_pools);
 	s->maps[FILL_POOLS] = (struct snapshot_map){ "pool_info", s->n_pools, limit(array.max_entries) };
-	s->maps[FILL_RINGS] = (struct snapshot_map){ "rings", words, rings.max_entries };
 	return 0;
 }
 
-static struct snapshot_pool *find_pool(const struct snapshot *s, uint32_t number)
+struct snapshot_pool *snapshot_find_pool(const struct snapshot *s, uint32_t number)
 {
 	for (size_t i = 0; i < s->n_pools; i++)
 		if (s->pools[i].number == number)
@@ -128,8 +124,8 @@ static void read_nexthop(struct snapshot_backend *backend, const struct tr_backe
 
 static int read_backends(struct snapshot *s, const char *dir)
 {
-	CLEANUP_COUNTERS struct pinned_counters counters = { .fd = -1 };
-	CLEANUP_ARRAY struct pinned_array array = {}, records = {};
+	_cleanup_counters_ struct pinned_counters counters = { .fd = -1 };
+	_cleanup_array_ struct pinned_array array = {}, records = {};
 	const struct tr_backend_info *infos;
 	struct device_name device = {};
 	int err;
@@ -151,11 +147,11 @@ static int read_backends(struct snapshot *s, const char *dir)
 		struct snapshot_backend *backend = &s->backends[s->n_backends];
 		struct snapshot_pool *pool;
 
-		if (infos[i].state == TR_BACKEND_FREE)
-			continue;
 		*backend = (struct snapshot_backend){ .number = i, .info = infos[i] };
-		backend->pool = pool = find_pool(s, backend->info.pool);
-		if ((backend->info.state != TR_BACKEND_UP && backend->info.state != TR_BACKEND_DOWN) || !pool)
+		if (backend->info.state == TR_BACKEND_FREE || backend->info.state == TR_BACKEND_RETIRED)
+			continue;
+		backend->pool = pool = snapshot_find_pool(s, backend->info.pool);
+		if (!pool)
 			continue;
 		read_nexthop(backend, (const struct tr_backend *)records.data + i, &device);
 		err = pinned_sum(&counters, i, &backend->traffic);
@@ -175,8 +171,8 @@ static int compare_vips(const void *a, const void *b)
 
 static int read_vips(struct snapshot *s, const char *dir)
 {
-	CLEANUP_COUNTERS struct pinned_counters counters = { .fd = -1 };
-	CLEANUP_ARRAY struct pinned_array array = {};
+	_cleanup_counters_ struct pinned_counters counters = { .fd = -1 };
+	_cleanup_array_ struct pinned_array array = {};
 	const struct tr_vip_info *infos;
 	uint32_t used = 0;
 	int err;
@@ -196,7 +192,7 @@ static int read_vips(struct snapshot *s, const char *dir)
 		if (!infos[i].name[0])
 			continue;
 		used++;
-		vip->pool = find_pool(s, infos[i].pool);
+		vip->pool = snapshot_find_pool(s, infos[i].pool);
 		if (!vip->pool)
 			continue;
 		vip->number = i;
@@ -228,7 +224,7 @@ static int give_services(struct snapshot *s, const struct pinned_entries *exact,
 
 static int read_services(struct snapshot *s, const char *dir)
 {
-	CLEANUP_ENTRIES struct pinned_entries exact = {}, prefixes = {}, services = {};
+	_cleanup_entries_ struct pinned_entries exact = {}, prefixes = {}, services = {};
 	int err;
 
 	err = pinned_read_entries(dir, "vip_addresses", sizeof(struct tr_addr), sizeof(struct tr_vip_address), &exact);
@@ -247,7 +243,7 @@ static int read_services(struct snapshot *s, const char *dir)
 
 static int read_verdicts(struct snapshot *s, const char *dir)
 {
-	CLEANUP_COUNTERS struct pinned_counters counters = { .fd = -1 };
+	_cleanup_counters_ struct pinned_counters counters = { .fd = -1 };
 	int err = pinned_open_counters(dir, "verdicts", sizeof(uint64_t), &counters);
 
 	for (uint32_t i = 0; i < TR_V_COUNT && !err; i++)
@@ -315,18 +311,31 @@ static int read_all(struct snapshot *s, const char *dir)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	s->taken_at = now.tv_sec * 1000000000ULL + now.tv_nsec;
+	clock_gettime(CLOCK_REALTIME, &now);
+	s->time = now.tv_sec * 1000000000ULL + now.tv_nsec;
 	if (!err)
 		err = read_pools(s, dir);
+	if (!err)
+		err = snapshot_read_pool_flows(s, dir);
 	if (!err)
 		err = read_backends(s, dir);
 	if (!err)
 		err = read_vips(s, dir);
+	if (!err)
+		err = snapshot_read_modes(s, dir);
+	if (!err)
+		err = snapshot_read_rings(s, dir, &s->maps[FILL_RINGS]);
+	if (!err)
+		err = snapshot_read_tiers(s, dir);
 	if (!err)
 		err = read_services(s, dir);
 	if (!err)
 		err = read_verdicts(s, dir);
 	if (!err)
 		err = read_devices(s, dir);
+	/* Last: what the maps tell of is past by then. */
+	if (!err)
+		err = snapshot_read_clock(s, dir);
 	return err;
 }
 

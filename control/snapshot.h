@@ -23,6 +23,8 @@ struct snapshot_device {
 struct snapshot_pool {
 	uint32_t number;
 	struct tr_pool_info info;
+	struct tr_pool_flows flows;
+	struct tr_pool_counts counts;
 	uint64_t weight;		/* of its backends that take flows, together */
 	uint64_t new_flows;		/* of all its backends together */
 };
@@ -30,7 +32,7 @@ struct snapshot_pool {
 struct snapshot_backend {
 	uint32_t number;
 	const struct snapshot_pool *pool;
-	struct tr_backend_info info;	/* state is up or down; buckets > 0: it takes flows */
+	struct tr_backend_info info;	/* state is neither free nor retired; buckets > 0: it takes new flows */
 	struct tr_traffic traffic;
 	uint8_t dmac[6];		/* of the next hop, these three once it has been known */
 	uint16_t mtu;
@@ -46,6 +48,9 @@ struct snapshot_vip {
 	uint32_t number;
 	char name[TR_NAME_MAX];
 	const struct snapshot_pool *pool;
+	enum tr_mode mode;		/* TR_MODE_COUNT: packets do not find its ring yet */
+	bool moving;
+	const struct snapshot_pool *old_pool;	/* while it moves: from there, maybe from the same; NULL: no such pool */
 	struct tr_traffic traffic;
 	struct tr_prefix *addresses;	/* sorted; IPv4 comes first */
 	size_t n_addresses;
@@ -59,12 +64,20 @@ struct snapshot_map {
 	uint32_t max;			/* the configuration's limit; the map itself has room for old and new at once */
 };
 
+struct snapshot_tier {			/* of flow records */
+	uint32_t used;
+	uint32_t max;
+};
+
 #define SNAPSHOT_MAPS 7
 
 struct snapshot {
 	char name[TR_NAME_MAX];
 	struct tr_instance instance;
 	uint64_t taken_at;		/* CLOCK_MONOTONIC, ns */
+	uint64_t time;			/* CLOCK_REALTIME, ns */
+	uint32_t tick;			/* not before any that the maps tell of as past */
+	uint64_t tick_ns;		/* a tick's length; 0: the instance has no clock, and tick says nothing */
 	bool controller;		/* one runs */
 	struct snapshot_device *devices;	/* that have the entry program, in this network namespace */
 	size_t n_devices;
@@ -76,6 +89,7 @@ struct snapshot {
 	size_t n_vips;
 	uint64_t verdicts[TR_V_COUNT];	/* packets */
 	struct snapshot_map maps[SNAPSHOT_MAPS];
+	struct snapshot_tier tiers[TR_TIER_COUNT];
 };
 
 /*
@@ -87,5 +101,6 @@ void snapshot_free(struct snapshot *snapshot);
 
 extern const char *const snapshot_verdict_names[TR_V_COUNT];
 extern const char *const snapshot_verdict_helps[TR_V_COUNT];
+extern const char *const snapshot_tier_names[TR_TIER_COUNT];
 
 #endif

@@ -4,7 +4,7 @@
 #
 # A run has a tag (NAME-PID). All that it makes carries it: namespaces TAG-HOST, pins in /sys/fs/bpf/tailrace/TAG*, files in
 # /tmp/tailrace-TAG. So copies run side by side, and a tag is all that clean_up needs to know.
-# The names that it sets, for its users: top, tailrace, testenv, pins, tag, tmp, config.
+# The names that it sets, for its users: top, tailrace, testenv, pins, tag, tmp, config, quick.
 
 export LC_ALL=C PATH=$PATH:/usr/sbin:/sbin	# root by a plain su has no sbin
 testenv=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,6 +14,8 @@ pins=/sys/fs/bpf/tailrace
 tag=
 tmp=
 config=
+# A pool's times for tests that change it and look at once.
+quick='{ settle: 1, udp: 1, syn: 0, record: 1, linger: 1, drain: 1 }'
 
 # shellcheck source=topology.sh
 . "$testenv/topology.sh"
@@ -127,6 +129,12 @@ wait_until() {
 		sleep 0.1
 	done
 }
+
+# settled: no flow is in doubt about where it belongs, so that a change is all there: no unsettled bucket, no VIP that moves.
+settled() {
+	[ "$(status | json "all([p['affinity']['settled'] for p in s['pools']] + [not v['moving'] for v in s['vips']])")" = True ]
+}
+wait_settled() { wait_until 30 settled || { status; return 1; }; }
 
 # json EXPRESSION: the value of a Python expression about s, the JSON on standard input.
 json() {

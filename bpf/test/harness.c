@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/test/peek.skel.h"
 #include "tailrace.skel.h"
 
 /* A per-CPU map as the last count saw it: summed values, and room for one batch lookup. */
@@ -26,6 +27,8 @@ struct percpu {
 	__u32 *keys;
 };
 
+#define VIEW_MAPS 10
+
 struct harness {
 	struct tailrace_bpf *skel;
 	struct world_limits limits;
@@ -36,6 +39,14 @@ struct harness {
 	__u64 *words;
 	struct tr_backend *backend;
 	struct vip_filter filter;
+	__u32 cache_size;
+	struct {
+		void *memory;
+		size_t len;
+	} mapped[VIEW_MAPS];		/* by harness_view() */
+	size_t n_mapped;
+	struct tailrace_bpf *peek_entry;	/* an entry on the same maps, whose stages are: */
+	struct peek_bpf *peek;
 };
 
 static void must(int r, const char *what)
@@ -127,7 +138,17 @@ static void open_skel(struct harness *h, __u32 cache_size)
 	resize(h->skel->maps.backends, l->backends);
 	resize(h->skel->maps.backend_traffic, l->backends);
 	resize(h->skel->maps.vip_cache, libbpf_num_possible_cpus() * cache_size);
+	resize(h->skel->maps.vip_old, l->vips);
+	if (l->pools) {
+		resize(h->skel->maps.pool_info, l->pools);
+		resize(h->skel->maps.pool_flows, l->pools);
+		resize(h->skel->maps.pool_counts, l->pools);
+		resize(h->skel->maps.backend_info, l->backends);
+	}
+	if (l->flow_sets)
+		resize(h->skel->maps.flows, l->flow_sets);
 	h->skel->rodata->vip_cache_size = cache_size;
+	h->skel->rodata->test_clock = l->test_clock;
 	must(tailrace_bpf__load(h->skel), "load skeleton");
 }
 
@@ -136,6 +157,7 @@ struct harness *harness_new(const struct world_limits *limits, __u32 cache_size)
 	struct harness *h = must_new(1, sizeof(*h));
 
 	h->limits = *limits;
+	h->cache_size = cache_size;
 	open_skel(h, cache_size);
 	percpu_init(&h->verdicts, h->skel->maps.verdicts);
 	percpu_init(&h->vips, h->skel->maps.vip_traffic);
@@ -154,8 +176,41 @@ void harness_free(struct harness *h)
 	percpu_free(&h->verdicts);
 	percpu_free(&h->vips);
 	percpu_free(&h->backends);
+	while (h->n_mapped--)
+		munmap(h->mapped[h->n_mapped].memory, h->mapped[h->n_mapped].len);
+	peek_bpf__destroy(h->peek);
+	tailrace_bpf__destroy(h->peek_entry);
 	tailrace_bpf__destroy(h->skel);
 	free(h);
+}
+
+static void *view_map(struct harness *h, struct bpf_map *map)
+{
+	size_t len = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+
+	h->mapped[h->n_mapped].memory = map_memory(map, len);
+	h->mapped[h->n_mapped].len = len;
+	return h->mapped[h->n_mapped++].memory;
+}
+
+struct affinity_view harness_view(struct harness *h)
+{
+	return (struct affinity_view){
+		.settings = view_map(h, h->skel->maps.settings),
+		.rings = view_map(h, h->skel->maps.rings),
+		.backends = view_map(h, h->skel->maps.backends),
+		.backend_info = view_map(h, h->skel->maps.backend_info),
+		.pools = view_map(h, h->skel->maps.pool_info),
+		.pool_flows = view_map(h, h->skel->maps.pool_flows),
+		.vips = view_map(h, h->skel->maps.vips),
+		.vip_old = view_map(h, h->skel->maps.vip_old),
+		.flows = view_map(h, h->skel->maps.flows),
+		.flow_state = view_map(h, h->skel->maps.flow_state),
+		.n_words = h->limits.words,
+		.n_backends = h->limits.backends,
+		.n_pools = h->limits.pools,
+		.n_vips = h->limits.vips,
+	};
 }
 
 static void map_empty(const struct bpf_map *map)
@@ -288,6 +343,55 @@ void harness_run(struct harness *h, const __u8 *frame, size_t len, struct observ
 int harness_entry_fd(const struct harness *h)
 {
 	return bpf_program__fd(h->skel->progs.tr_entry);
+}
+
+/* All maps of the other object that this one names, but the few that are a program's own. */
+static void share_maps(struct bpf_object *from, struct bpf_object *to, bool all)
+{
+	struct bpf_map *map, *other;
+
+	bpf_object__for_each_map(map, to) {
+		const char *name = bpf_map__name(map);
+
+		if (bpf_map__is_internal(map) ||
+		    (!all && (!strcmp(name, "stages") || !strcmp(name, "scratch") || !strcmp(name, "vip_cache"))))
+			continue;
+		other = bpf_object__find_map_by_name(from, name);
+		if (other)
+			must(bpf_map__reuse_fd(map, bpf_map__fd(other)), name);
+	}
+}
+
+static void load_peek(struct harness *h)
+{
+	__u32 i;
+
+	h->peek_entry = tailrace_bpf__open();
+	h->peek = peek_bpf__open();
+	if (!h->peek_entry || !h->peek)
+		err(1, "open skeleton");
+	share_maps(h->skel->obj, h->peek_entry->obj, false);
+	resize(h->peek_entry->maps.vip_cache, libbpf_num_possible_cpus() * h->cache_size);
+	h->peek_entry->rodata->vip_cache_size = h->cache_size;
+	must(tailrace_bpf__load(h->peek_entry), "load skeleton");
+	share_maps(h->peek_entry->obj, h->peek->obj, true);
+	h->peek->rodata->test_clock = h->limits.test_clock;
+	must(peek_bpf__load(h->peek), "load peek");
+	for (i = 0; i < TR_STAGE_COUNT; i++) {
+		int fd = bpf_program__fd(i == TR_STAGE_TCP ? h->peek->progs.peek_tcp : h->peek->progs.peek_udp);
+
+		map_put(h->peek_entry->maps.stages, &i, &fd);
+	}
+}
+
+__u32 harness_peek(struct harness *h, const __u8 *frame, size_t len)
+{
+	struct observed observed;
+
+	if (!h->peek)
+		load_peek(h);
+	harness_run_prog(bpf_program__fd(h->peek_entry->progs.tr_entry), frame, len, &observed);
+	return observed.action;
 }
 
 const __u64 *harness_count_verdicts(struct harness *h)

@@ -7,6 +7,7 @@
 #ifndef TAILRACE_TEST_HARNESS_H
 #define TAILRACE_TEST_HARNESS_H
 
+#include "affinity.h"
 #include "packet.h"
 #include "verdicts.h"
 #include "world.h"
@@ -25,6 +26,15 @@ void harness_unfill(struct harness *harness);
 
 /* The settings alone, as harness_apply() writes them: cheap however large the world. */
 void harness_settings(struct harness *harness, const struct tr_settings *settings);
+
+/* The memory that programs and the controller's affinity share, for limits with pools and flow_sets. The harness's. */
+struct affinity_view harness_view(struct harness *harness);
+
+/*
+ * What the programs would choose for the packet's flow, nothing written: the backend's number, or what the entry answers
+ * before a stage is asked. Its programs are loaded by the first call.
+ */
+__u32 harness_peek(struct harness *harness, const __u8 *frame, size_t len);
 
 struct observed {
 	__u32 action;			/* XDP_* */

@@ -12,6 +12,9 @@
 
 struct world_limits {			/* of the world's arrays and of the maps alike */
 	__u32 addresses, prefixes, services, vips, words, backends;
+	/* Of the maps alone; 0: as the object declares them. */
+	__u32 pools, flow_sets;
+	bool test_clock;		/* time is settings.tick */
 };
 
 struct world_address {

@@ -11,6 +11,8 @@
 #include "make_config.h"
 #include "util.h"
 
+#define FAKE_SETS 8		/* of each tier */
+
 static void *array(size_t n, size_t size)
 {
 	void *zeroed = calloc(n ? n : 1, size);
@@ -21,7 +23,46 @@ static void *array(size_t n, size_t size)
 
 #define ARRAY_OF(n, member) (member) = array(n, sizeof(*(member)))
 
-struct fake_maps *fake_maps_new(const struct config_limits *limits)
+/* Small tiers: no packet comes here to fill them. */
+static void place_tiers(struct fake_maps *maps)
+{
+	for (uint32_t t = 0; t < TR_TIER_COUNT; t++)
+		maps->settings.tiers[t] = (struct tr_tier_place){ .start = t * FAKE_SETS, .sets = FAKE_SETS };
+	maps->settings.tcp_full = FAKE_SETS * TR_SET_SLOTS * 9 / 10;
+	ARRAY_OF(TR_TIER_COUNT * FAKE_SETS, maps->flows);
+}
+
+static void open_affinity(struct fake_maps *maps, uint32_t now)
+{
+	const struct affinity_view view = {
+		.settings = &maps->settings,
+		.rings = maps->rings,
+		.backends = maps->backends,
+		.backend_info = maps->backend_info,
+		.pools = maps->pools,
+		.pool_flows = maps->pool_flows,
+		.vips = maps->vips,
+		.vip_old = maps->vip_old,
+		.flows = maps->flows,
+		.flow_state = &maps->flow_state,
+		.n_words = maps->running.limits.ring_words,
+		.n_backends = maps->running.limits.backends,
+		.n_pools = maps->running.limits.pools,
+		.n_vips = maps->running.limits.vips,
+	};
+	int err = affinity_new(&view, now, &maps->affinity);
+
+	assert(!err);
+}
+
+void fake_maps_restart(struct fake_maps *maps, uint32_t now)
+{
+	affinity_free(maps->affinity);
+	open_affinity(maps, now);
+	maps->settings.generation++;
+}
+
+struct fake_maps *fake_maps_new(const struct config_limits *limits, uint32_t now)
 {
 	struct fake_maps *maps = array(1, sizeof(*maps));
 	struct config_limits *sizes = &maps->running.limits;
@@ -35,7 +76,10 @@ struct fake_maps *fake_maps_new(const struct config_limits *limits)
 	ARRAY_OF(sizes->backends, maps->backend_info);
 	ARRAY_OF(sizes->backends, maps->backend_packets);
 	ARRAY_OF(sizes->pools, maps->pools);
+	ARRAY_OF(sizes->pools, maps->pool_flows);
+	ARRAY_OF(sizes->pools, maps->pool_records);
 	ARRAY_OF(sizes->vips, maps->vips);
+	ARRAY_OF(sizes->vips, maps->vip_old);
 	ARRAY_OF(sizes->vips, maps->vip_info);
 	ARRAY_OF(sizes->vips, maps->vip_packets);
 	ARRAY_OF(sizes->addresses + sizes->prefixes, maps->addresses);
@@ -47,9 +91,12 @@ struct fake_maps *fake_maps_new(const struct config_limits *limits)
 	maps->running.backend_info = maps->backend_info;
 	maps->running.pools = maps->pools;
 	maps->running.vips = maps->vips;
+	maps->running.vip_old = maps->vip_old;
 	maps->running.vip_info = maps->vip_info;
 	maps->running.addresses = maps->addresses;
 	maps->running.services = maps->services;
+	place_tiers(maps);
+	open_affinity(maps, now);
 	return maps;
 }
 
@@ -57,12 +104,17 @@ void fake_maps_free(struct fake_maps *maps)
 {
 	if (!maps)
 		return;
+	affinity_free(maps->affinity);
 	free(maps->rings);
 	free(maps->backends);
 	free(maps->backend_info);
 	free(maps->backend_packets);
 	free(maps->pools);
+	free(maps->pool_flows);
+	free(maps->pool_records);
+	free(maps->flows);
 	free(maps->vips);
+	free(maps->vip_old);
 	free(maps->vip_info);
 	free(maps->vip_packets);
 	free(maps->addresses);
@@ -70,60 +122,82 @@ void fake_maps_free(struct fake_maps *maps)
 	free(maps);
 }
 
-int fake_maps_apply_ring(struct fake_maps *maps, const struct step *step, uint32_t words)
+static int apply_fresh_ring(struct fake_maps *maps, const struct step *step, uint32_t words)
 {
 	uint32_t done = 0;
 
-	if (!step->number || step->number >= maps->running.limits.pools)
-		return -EFAULT;
-	if (step->ring.in_place)
-		maps->pools[step->number].ring_hash = 0;
-	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
-		uint64_t *ring = maps->rings + step->ring.start + l4 * step->ring.size;
+	for (uint32_t i = 0; i < 2 * step->ring.size && done++ < words; i++) {
+		uint64_t number = step->ring.members[i % step->ring.size];
 
-		if (step->ring.start + 2 * step->ring.size > maps->running.limits.ring_words)
-			return -EFAULT;
-		for (uint32_t b = 0; b < step->ring.size; b++) {
-			uint64_t number = step->ring.members[b], old = ring[b] & TR_BACKEND_MASK;
-			uint64_t prev = step->ring.in_place ? old : number;
-
-			if (step->ring.in_place && old == number)
-				continue;
-			if (done++ == words)
-				return 0;
-			ring[b] = number | number << TR_WORD_BASE_SHIFT | prev << TR_WORD_PREV_SHIFT;
-		}
+		maps->rings[step->ring.start + i] = number | number << TR_WORD_BASE_SHIFT | number << TR_WORD_PREV_SHIFT;
 	}
 	return 0;
 }
 
+/* What affinity wrote when it was killed in the middle: the hash, which it takes away first, and some of its words. */
+static int apply_ring_in_place(struct fake_maps *maps, const struct step *step, uint32_t words, uint32_t now)
+{
+	struct tr_pool_info *pool = &maps->pools[step->number];
+	size_t size = 2 * step->ring.size * sizeof(*maps->rings);
+	_cleanup_free_ uint64_t *before = array(1, size);
+	uint64_t *ring = maps->rings + pool->ring;
+	uint32_t done = 0;
+	int err;
+
+	if (pool->ring != step->ring.start || pool->ring_size != step->ring.size)
+		return -EFAULT;
+	memcpy(before, ring, size);
+	err = affinity_target(maps->affinity, step->number, step->ring.members, step->ring.hash, step->ring.why, now);
+	for (uint32_t i = 0; i < 2 * step->ring.size; i++)
+		if (ring[i] != before[i] && done++ >= words)
+			ring[i] = before[i];
+	if (done > words)
+		pool->ring_hash = 0;
+	return err;
+}
+
+int fake_maps_apply_ring(struct fake_maps *maps, const struct step *step, uint32_t words, uint32_t now)
+{
+	if (!step->number || step->number >= maps->running.limits.pools ||
+	    step->ring.start + 2 * step->ring.size > maps->running.limits.ring_words)
+		return -EFAULT;
+	if (step->ring.in_place)
+		return apply_ring_in_place(maps, step, words, now);
+	return apply_fresh_ring(maps, step, words);
+}
+
 static int apply_settings(struct fake_maps *maps, const struct step *step)
 {
-	struct tr_settings settings = step->settings;
 	struct tr_instance instance = step->instance;
 
-	settings.generation = maps->settings.generation;
-	settings.prefixes = maps->settings.prefixes;
+	maps->settings.entropy4 = step->settings.entropy4;
+	maps->settings.entropy6 = step->settings.entropy6;
+	maps->settings.syn_budget = step->settings.syn_budget;
 	instance.reloads = maps->instance.reloads;
 	instance.reloads_failed = maps->instance.reloads_failed;
-	maps->settings = settings;
 	maps->instance = instance;
 	return 0;
+}
+
+static int apply_hash_key(struct fake_maps *maps, const struct step *step, uint32_t now)
+{
+	const uint64_t key[2] = { step->settings.hash_key[0], step->settings.hash_key[1] };
+
+	return affinity_hash_key(maps->affinity, key, now);
 }
 
 static int apply_backend(struct fake_maps *maps, const struct step *step)
 {
 	if (!step->number || step->number >= maps->running.limits.backends)
 		return -EFAULT;
-	if (step->kind == STEP_BACKEND)
-		maps->backends[step->number] = step->backend;
+	maps->backends[step->number] = step->backend;
 	maps->backend_info[step->number] = step->backend_info;
-	if (step->kind == STEP_BACKEND && step->fresh)
+	if (step->fresh)
 		maps->backend_packets[step->number] = 0;
 	return 0;
 }
 
-static int apply_vip(struct fake_maps *maps, const struct step *step)
+static int apply_vip(struct fake_maps *maps, const struct step *step, uint32_t now)
 {
 	static const struct tr_vip_info no_info;
 	static const struct tr_vip none;
@@ -133,7 +207,7 @@ static int apply_vip(struct fake_maps *maps, const struct step *step)
 		return -EFAULT;
 	if (deletes && !maps->vip_info[step->number].name[0])
 		return -ENOENT;
-	maps->vips[step->number] = deletes ? none : step->vip;
+	affinity_vip(maps->affinity, step->number, deletes ? &none : &step->vip, now);
 	maps->vip_info[step->number] = deletes ? no_info : step->vip_info;
 	if (!deletes && step->fresh)
 		maps->vip_packets[step->number] = 0;
@@ -142,14 +216,33 @@ static int apply_vip(struct fake_maps *maps, const struct step *step)
 
 static int apply_pool(struct fake_maps *maps, const struct step *step)
 {
-	static const struct tr_pool_info none;
-	bool deletes = step->kind == STEP_DELETE_POOL;
+	struct tr_pool_info *pool = &maps->pools[step->number];
 
 	if (!step->number || step->number >= maps->running.limits.pools)
 		return -EFAULT;
-	if (deletes && !maps->pools[step->number].name[0])
-		return -ENOENT;
-	maps->pools[step->number] = deletes ? none : step->pool;
+	if (step->pool.leaving) {
+		pool->leaving = 1;
+		return 0;
+	}
+	if (step->fresh) {
+		maps->pool_flows[step->number] = (struct tr_pool_flows){};
+		maps->pool_records[step->number] = 0;
+		*pool = step->pool;
+	} else if (pool->ring != step->pool.ring) {
+		pool->ring_changes = step->pool.ring_changes;
+		pool->words_changed = step->pool.words_changed;
+		memcpy(pool->unsettled, step->pool.unsettled, sizeof(pool->unsettled));
+		memcpy(pool->looking, step->pool.looking, sizeof(pool->looking));
+		pool->unsettled_since = step->pool.unsettled_since;
+	}
+	maps->pool_flows[step->number].t_syn = step->pool.times.syn;
+	maps->pool_flows[step->number].t_udp = step->pool.times.udp;
+	maps->pool_flows[step->number].t_settle = step->pool.times.settle;
+	pool->ring = step->pool.ring;
+	pool->ring_size = step->pool.ring_size;
+	pool->ring_hash = step->pool.ring_hash;
+	pool->times = step->pool.times;
+	pool->leaving = 0;
 	return 0;
 }
 
@@ -216,9 +309,11 @@ static int apply_service(struct fake_maps *maps, const struct step *step)
 		      *n == maps->running.limits.services);
 }
 
-int fake_maps_apply(struct fake_maps *maps, const struct step *step)
+int fake_maps_apply(struct fake_maps *maps, const struct step *step, uint32_t now)
 {
 	switch (step->kind) {
+	case STEP_HASH_KEY:
+		return apply_hash_key(maps, step, now);
 	case STEP_SETTINGS:
 		return apply_settings(maps, step);
 	case STEP_ENTROPY:
@@ -226,15 +321,13 @@ int fake_maps_apply(struct fake_maps *maps, const struct step *step)
 		maps->settings.entropy6 = step->settings.entropy6;
 		return 0;
 	case STEP_BACKEND:
-	case STEP_RETIRE_BACKEND:
 		return apply_backend(maps, step);
 	case STEP_RING:
-		return fake_maps_apply_ring(maps, step, UINT32_MAX);
+		return fake_maps_apply_ring(maps, step, UINT32_MAX, now);
 	case STEP_VIP:
 	case STEP_DELETE_VIP:
-		return apply_vip(maps, step);
+		return apply_vip(maps, step, now);
 	case STEP_POOL:
-	case STEP_DELETE_POOL:
 		return apply_pool(maps, step);
 	case STEP_ADDRESS:
 	case STEP_DELETE_ADDRESS:

@@ -40,7 +40,8 @@ struct config *make_config(void)
 	config->source6 = make_prefix(CONFIG_SOURCE6);
 	config->ttl = CONFIG_TTL;
 	config->limits = (struct config_limits){ .vips = 8, .addresses = 32, .prefixes = 32, .services = 512,
-						 .pools = 8, .backends = 64, .ring_words = 16384, .cache = 16 };
+						 .pools = 8, .backends = 64, .ring_words = 16384, .cache = 16,
+						 .flows = { 256, 256, 256, 256 } };
 	return config;
 }
 
@@ -68,12 +69,12 @@ static void *grow(void *array, size_t *n, size_t size)
 
 static struct config_backend make_backend(char *word)
 {
-	struct config_backend backend = { .weight = CONFIG_WEIGHT, .up = true };
+	struct config_backend backend = { .weight = CONFIG_WEIGHT, .state = CONFIG_UP };
 	size_t len = strlen(word);
 	char *weight;
 
-	if (word[len - 1] == '!') {
-		backend.up = false;
+	if (word[len - 1] == '!' || word[len - 1] == '~') {
+		backend.state = word[len - 1] == '!' ? CONFIG_DOWN : CONFIG_DRAIN;
 		word[len - 1] = '\0';
 	}
 	weight = strchr(word, '=');
@@ -95,6 +96,9 @@ void make_pool(struct config *config, const char *name, uint32_t ring_size, cons
 	pool = &config->pools[config->n_pools - 1];
 	pool->name = strdup(name);
 	pool->ring_size = ring_size;
+	pool->times = (struct config_times){ .settle = CONFIG_SETTLE, .udp = CONFIG_UDP, .syn = CONFIG_SYN,
+					     .record = CONFIG_RECORD, .linger = CONFIG_LINGER,
+					     .drain = CONFIG_DRAIN_TIME };
 	while ((word = next_word(&rest))) {
 		pool->backends = grow(pool->backends, &pool->n_backends, sizeof(*pool->backends));
 		pool->backends[pool->n_backends - 1] = make_backend(word);
@@ -112,6 +116,18 @@ static struct config_service make_service(const char *word)
 	return service;
 }
 
+static enum tr_mode find_mode(const char *word)
+{
+	static const char *const modes[] = { [TR_MODE_CHANGES] = "changes", [TR_MODE_TRACK] = "track",
+					     [TR_MODE_HASH] = "hash", [TR_MODE_CLIENT] = "client" };
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(modes) && strcmp(modes[i], word))
+		i++;
+	assert(i < ARRAY_SIZE(modes));
+	return i;
+}
+
 static size_t pool_index(const struct config *config, const char *name)
 {
 	size_t i = 0;
@@ -125,13 +141,15 @@ static size_t pool_index(const struct config *config, const char *name)
 void make_vip(struct config *config, const char *name, const char *pool, const char *addresses, const char *services)
 {
 	_cleanup_free_ char *address_list = strdup(addresses), *service_list = strdup(services);
-	char *rest = address_list, *word;
+	_cleanup_free_ char *pool_words = strdup(pool);
+	char *rest = address_list, *word, *mode = pool_words;
 	struct config_vip *vip;
 
 	config->vips = grow(config->vips, &config->n_vips, sizeof(*config->vips));
 	vip = &config->vips[config->n_vips - 1];
 	vip->name = strdup(name);
-	vip->pool = pool_index(config, pool);
+	vip->pool = pool_index(config, next_word(&mode));
+	vip->mode = mode ? find_mode(mode) : TR_MODE_CHANGES;
 	while ((word = next_word(&rest))) {
 		vip->addresses = grow(vip->addresses, &vip->n_addresses, sizeof(*vip->addresses));
 		vip->addresses[vip->n_addresses - 1] = make_prefix(word);

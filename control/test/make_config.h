@@ -10,9 +10,15 @@
 
 /* Without pools and VIPs; small limits. For config_free(). */
 struct config *make_config(void);
-/* backends: "10.0.0.1 10.0.0.2=50 2001:db8::3!": of weight CONFIG_WEIGHT, 50, and down. */
+/*
+ * backends: "10.0.0.1 10.0.0.2=50 2001:db8::3! 10.0.0.4~": of weight CONFIG_WEIGHT, 50, down, and draining. Times are the
+ * defaults, for the caller to change in config->pools[config->n_pools - 1].
+ */
 void make_pool(struct config *config, const char *name, uint32_t ring_size, const char *backends);
-/* addresses: "192.0.2.1 2001:db8::/32"; services: "tcp/80 udp/0". The pool is there already. */
+/*
+ * pool: its name, it is there already; "web client" is with a mode, as the file has it. addresses: "192.0.2.1
+ * 2001:db8::/32"; services: "tcp/80 udp/0".
+ */
 void make_vip(struct config *config, const char *name, const char *pool, const char *addresses, const char *services);
 
 struct tr_addr make_addr(const char *text);

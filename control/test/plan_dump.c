@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Maps as sorted lines of text, by names in place of numbers: two instances that do the same give the same text,
- * however they came there. Left out: generations, counts of changes, retired numbers, prev of ring words, and the
- * records that a lost next hop leaves.
+ * however they came there, once all has settled; what has not, or has left and is still there, shows. Left out: generations,
+ * counts of changes, times of states, prev of ring words, and the records that a lost next hop leaves.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -38,8 +38,8 @@ static void dump_settings(const struct fake_maps *maps, FILE *to)
 	const struct tr_settings *s = &maps->settings;
 	const struct tr_instance *i = &maps->instance;
 
-	fprintf(to, "settings key=%llx,%llx entropy=%x,%x prefixes=%u\n", s->hash_key[0], s->hash_key[1], s->entropy4,
-		s->entropy6, s->prefixes);
+	fprintf(to, "settings key=%llx,%llx entropy=%x,%x prefixes=%u syn_budget=%u\n", s->hash_key[0], s->hash_key[1],
+		s->entropy4, s->entropy6, s->prefixes, s->syn_budget);
 	fprintf(to, "instance source4=%s/%u", text_of(&i->source4), i->source4_len);
 	fprintf(to, " source6=%s/%u ttl=%u ifindex=%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
 		i->ifindex, i->config);
@@ -63,9 +63,15 @@ static bool hash_is_right(const struct fake_maps *maps, uint32_t pool)
 static void dump_pool(const struct fake_maps *maps, uint32_t number, FILE *to)
 {
 	const struct tr_pool_info *pool = &maps->pools[number];
+	const struct tr_pool_flows *flows = &maps->pool_flows[number];
+	const struct tr_pool_times *times = &pool->times;
 
-	fprintf(to, "pool %s size=%u hash=%s\n", pool->name, pool->ring_size,
-		hash_is_right(maps, number) ? "right" : "WRONG");
+	fprintf(to, "pool %s size=%u hash=%s unsettled=%u,%u looking=%u,%u%s%s\n", pool->name, pool->ring_size,
+		hash_is_right(maps, number) ? "right" : "WRONG", pool->unsettled[TR_TCP], pool->unsettled[TR_UDP],
+		pool->looking[TR_TCP], pool->looking[TR_UDP], pool->unsettled_since ? " UNSETTLED" : "",
+		pool->leaving ? " LEAVING" : "");
+	fprintf(to, "pool %s times=%u,%u,%u,%u,%u,%u flows=%u,%u\n", pool->name, times->settle, times->udp, times->syn,
+		times->life, times->linger, times->drain, flows->t_syn, flows->t_udp);
 	for (int l4 = 0; l4 < TR_L4_COUNT; l4++) {
 		fprintf(to, "pool %s ring %d:", pool->name, l4);
 		for (uint32_t b = 0; b < pool->ring_size; b++) {
@@ -87,7 +93,7 @@ static void dump_backend(const struct fake_maps *maps, uint32_t number, FILE *to
 
 	fprintf(to, "backend %s %s weight=%u buckets=%u state=%u nexthop=%u", pool_name(maps, info->pool),
 		text_of(&info->address), info->weight, info->buckets, info->state, info->nexthop);
-	fprintf(to, " gateway=%s", text_of(&info->gateway));
+	fprintf(to, " gateway=%s serves=%u", text_of(&info->gateway), record.serves);
 	if (info->nexthop == TR_NH_OK) {
 		fprintf(to, "%s ", record.generation == info->generation ? "" : " GENERATION");
 		record.generation = 0;
@@ -104,8 +110,8 @@ static void dump_vip(const struct fake_maps *maps, uint32_t number, FILE *to)
 	bool same = vip->ring_size == pool->ring_size && vip->pool == maps->vip_info[number].pool &&
 		    vip->ring == pool->ring;
 
-	fprintf(to, "vip %s pool=%s ring=%s\n", vip_name(maps, number), pool_name(maps, vip->pool),
-		same ? "its" : "OTHER");
+	fprintf(to, "vip %s pool=%s mode=%u ring=%s%s\n", vip_name(maps, number), pool_name(maps, vip->pool),
+		vip->how & TR_HOW_MODE, same ? "its" : "OTHER", vip->how & TR_HOW_MOVING ? " MOVING" : "");
 }
 
 static void dump_address(const struct fake_maps *maps, const struct running_address *address, FILE *to)
@@ -173,7 +179,7 @@ char *plan_dump(const struct fake_maps *maps)
 		if (maps->pools[n].name[0])
 			dump_pool(maps, n, to);
 	for (uint32_t n = 1; n < maps->running.limits.backends; n++)
-		if (maps->backend_info[n].state == TR_BACKEND_UP || maps->backend_info[n].state == TR_BACKEND_DOWN)
+		if (maps->backend_info[n].state != TR_BACKEND_FREE)
 			dump_backend(maps, n, to);
 	for (uint32_t n = 1; n < maps->running.limits.vips; n++)
 		if (maps->vip_info[n].name[0])

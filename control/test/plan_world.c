@@ -13,13 +13,16 @@
 #include "addr.h"
 #include "util.h"
 
+#define SETTLE_TICKS_MAX 50000
+
 struct plan_world *plan_world_new(const struct config_limits *limits)
 {
 	struct plan_world *world = calloc(1, sizeof(*world));
 
 	assert(world);
-	world->maps = fake_maps_new(limits);
 	world->now = 1000 * WORLD_SECOND;
+	world->tick_ns = 1000000000 / WORLD_SECOND;
+	world->maps = fake_maps_new(limits, world->now);
 	world->ifindex = 7;
 	return world;
 }
@@ -92,7 +95,8 @@ void plan_world_forget_hop(struct plan_world *world, const char *address)
 int plan_world_try(struct plan_world *world, const struct config *config, struct plan **ret, char **ret_message)
 {
 	struct desired desired = { .config = config, .nexthop = plan_world_ask, .nexthop_arg = world,
-				   .ifindex = world->ifindex, .now = world->now, .force = world->force };
+				   .ifindex = world->ifindex, .now = world->now,
+				   .tick_ns = world->tick_ns };
 	struct model *model = NULL;
 	int err = model_build(config, &model);
 
@@ -105,7 +109,32 @@ int plan_world_try(struct plan_world *world, const struct config *config, struct
 
 void plan_world_restart(struct plan_world *world)
 {
-	world->maps->settings.generation++;
+	fake_maps_restart(world->maps, world->now);
+}
+
+void plan_world_pass(struct plan_world *world, uint32_t ticks)
+{
+	uint32_t wait = affinity_tick(world->maps->affinity, world->now);
+
+	while (wait <= ticks && ticks) {
+		wait = wait ? wait : 1;
+		world->now += wait;
+		ticks -= wait;
+		wait = affinity_tick(world->maps->affinity, world->now);
+	}
+	world->now += ticks;
+}
+
+void plan_world_settle(struct plan_world *world)
+{
+	uint32_t wait = affinity_tick(world->maps->affinity, world->now);
+
+	for (int i = 0; wait != AFFINITY_NEVER; i++) {
+		if (i == SETTLE_TICKS_MAX)
+			fail_msg("%snot settled after %d ticks", world->context, i);
+		world->now += wait ? wait : 1;
+		wait = affinity_tick(world->maps->affinity, world->now);
+	}
 }
 
 struct plan *plan_world_plan(struct plan_world *world, const struct config *config)
@@ -121,7 +150,7 @@ struct plan *plan_world_plan(struct plan_world *world, const struct config *conf
 void plan_world_apply(struct plan_world *world, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++) {
-		int err = fake_maps_apply(world->maps, &plan->steps[i]);
+		int err = fake_maps_apply(world->maps, &plan->steps[i], world->now);
 
 		if (err)
 			fail_msg("%sstep %zu of %zu, %s %u: %s", world->context, i, plan->n,
@@ -129,13 +158,30 @@ void plan_world_apply(struct plan_world *world, const struct plan *plan)
 	}
 }
 
-struct plan *plan_world_change(struct plan_world *world, const struct config *config)
+static struct plan *plan_and_apply(struct plan_world *world, const struct config *config)
 {
 	struct plan *plan = plan_world_plan(world, config);
 
 	plan_world_apply(world, plan);
+	affinity_tick(world->maps->affinity, world->now);
+	return plan;
+}
+
+struct plan *plan_world_start(struct plan_world *world, struct config *config)
+{
+	struct plan *plan = plan_and_apply(world, config);
+
+	config_free(config);
+	return plan;
+}
+
+struct plan *plan_world_change(struct plan_world *world, struct config *config)
+{
+	struct plan *plan = plan_and_apply(world, config);
+
+	plan_world_settle(world);
 	plan_world_check(world, config);
-	config_free((struct config *)config);
+	config_free(config);
 	return plan;
 }
 
@@ -144,12 +190,10 @@ static void check_first_fill(struct plan_world *world, const struct config *conf
 	struct plan_world fresh = *world;
 	_cleanup_free_ char *ours = plan_dump(world->maps), *theirs = NULL;
 	char *a = ours, *b, *line_a = "", *line_b = "";
-	struct plan *plan;
 
-	fresh.maps = fake_maps_new(&world->maps->running.limits);
-	plan = plan_world_plan(&fresh, config);
-	plan_world_apply(&fresh, plan);
-	plan_free(plan);
+	fresh.maps = fake_maps_new(&world->maps->running.limits, world->now);
+	plan_free(plan_and_apply(&fresh, config));
+	plan_world_settle(&fresh);
 	theirs = b = plan_dump(fresh.maps);
 	fake_maps_free(fresh.maps);
 	while ((a || b) && !strcmp(line_a, line_b)) {
@@ -182,11 +226,11 @@ void plan_world_check(struct plan_world *world, const struct config *config)
 const char *step_kind_name(enum step_kind kind)
 {
 	static const char *const names[] = {
-		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy", [STEP_BACKEND] = "backend", [STEP_RING] = "ring", [STEP_VIP] = "vip",
+		[STEP_SETTINGS] = "settings", [STEP_ENTROPY] = "entropy", [STEP_BACKEND] = "backend",
+		[STEP_RING] = "ring", [STEP_VIP] = "vip",
 		[STEP_PREFIXES] = "prefixes", [STEP_SERVICE] = "service", [STEP_ADDRESS] = "address",
 		[STEP_FLUSH] = "flush", [STEP_POOL] = "pool", [STEP_DELETE_ADDRESS] = "-address",
-		[STEP_DELETE_SERVICE] = "-service", [STEP_DELETE_VIP] = "-vip", [STEP_DELETE_POOL] = "-pool",
-		[STEP_RETIRE_BACKEND] = "-backend",
+		[STEP_DELETE_SERVICE] = "-service", [STEP_DELETE_VIP] = "-vip", [STEP_HASH_KEY] = "key",
 	};
 
 	return names[kind];
@@ -195,7 +239,7 @@ const char *step_kind_name(enum step_kind kind)
 char *plan_steps_text(const struct plan *plan)
 {
 	char *text = NULL;
-	size_t len, n[STEP_RETIRE_BACKEND + 1] = {};
+	size_t len, n[STEP_HASH_KEY + 1] = {};
 	FILE *to = open_memstream(&text, &len);
 	const char *gap = "";
 
@@ -246,8 +290,7 @@ uint32_t find_backend_number(const struct fake_maps *maps, const char *pool, con
 	for (uint32_t n = 1; n < maps->running.limits.backends; n++) {
 		const struct tr_backend_info *info = &maps->backend_info[n];
 
-		if (info->pool == in && !addr_compare(&info->address, &addr) &&
-		    (info->state == TR_BACKEND_UP || info->state == TR_BACKEND_DOWN))
+		if (info->pool == in && !addr_compare(&info->address, &addr) && info->state != TR_BACKEND_FREE)
 			return n;
 	}
 	return 0;

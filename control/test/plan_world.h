@@ -7,12 +7,12 @@
 #include "make_config.h"
 
 #define HOPS_MAX 64
-#define WORLD_SECOND 1000000000ULL
+#define WORLD_SECOND 16		/* ticks */
 
 struct plan_world {
 	struct fake_maps *maps;
-	uint64_t now;
-	bool force;
+	uint32_t now;			/* tick */
+	uint64_t tick_ns;
 	uint32_t ifindex;
 	/* Of every other address: a neighbour with a MAC address made from it. */
 	struct {
@@ -38,17 +38,23 @@ void plan_world_forget_hop(struct plan_world *world, const char *address);
 /* The result of plan_build(). */
 int plan_world_try(struct plan_world *world, const struct config *config, struct plan **ret, char **ret_message);
 
-/* What opening the maps does to an instance that another process may have left in the middle of a change. */
+/* The controller died here, and starts anew. */
 void plan_world_restart(struct plan_world *world);
 
+/* Time passes, and affinity does what is due. */
+void plan_world_pass(struct plan_world *world, uint32_t ticks);
+/* Until nothing is due any more; at most, and in the end, a few hours. Fails the running test where there is no end. */
+void plan_world_settle(struct plan_world *world);
+
 /*
- * These fail the running test. change: takes the configuration over (and frees it), checks that nothing is left to do
- * and that the maps are those of a first fill, and returns the plan, applied.
+ * These fail the running test. start and change take the configuration over (and free it) and return the plan, applied;
+ * change goes on until all has settled and checks that nothing is left to do and that the maps are those of a first fill.
  */
 struct plan *plan_world_plan(struct plan_world *world, const struct config *config);
 void plan_world_apply(struct plan_world *world, const struct plan *plan);
-struct plan *plan_world_change(struct plan_world *world, const struct config *config);
-/* After a plan was applied as a whole. */
+struct plan *plan_world_start(struct plan_world *world, struct config *config);
+struct plan *plan_world_change(struct plan_world *world, struct config *config);
+/* After a plan was applied as a whole and has settled. */
 void plan_world_check(struct plan_world *world, const struct config *config);
 
 /* All that the maps hold, by names in place of numbers, but for what history alone explains. The caller frees it. */
@@ -63,9 +69,10 @@ char *plan_steps_text(const struct plan *plan);
 /* The n-th step of a kind, from 0; NULL: there is none. */
 const struct step *plan_find(const struct plan *plan, enum step_kind kind, size_t n);
 
-/* Numbers by name; 0: none. backend: one that is UP or DOWN. */
+/* Numbers by name; 0: none. */
 uint32_t find_pool_number(const struct fake_maps *maps, const char *name);
 uint32_t find_vip_number(const struct fake_maps *maps, const char *name);
+/* In whatever state but FREE. */
 uint32_t find_backend_number(const struct fake_maps *maps, const char *pool, const char *address);
 
 #endif

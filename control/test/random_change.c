@@ -14,6 +14,12 @@ static const char *const vip_names[CHANGE_VIPS] = { "web", "mail", "dns", "game"
 static const char *const backends[CHANGE_BACKENDS] = { "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5",
 						       "10.0.0.6", "fd00::1", "fd00::2", "fd00::3", "fd00::4" };
 static const uint32_t ring_sizes[] = { 11, 13, 23, 37 };
+static const char *const modes[TR_MODE_COUNT] = { "changes", "track", "hash", "client" };
+static const struct config_times times[] = {
+	{ CONFIG_SETTLE, CONFIG_UDP, CONFIG_SYN, CONFIG_RECORD, CONFIG_LINGER, CONFIG_DRAIN_TIME },
+	{ 20, 5, 2, 60, 10, 30 },
+	{ 900, 30, 4, 7200, 60, 0 },
+};
 static const char *const prefixes[] = { "192.0.0.0/16", "192.0.2.0/24", "192.0.2.0/26", "192.0.2.0/28", "192.0.2.1",
 					"192.0.2.2", "192.0.2.40", "198.51.100.1", "2001:db8::/32", "2001:db8:1::/48",
 					"2001:db8:1::1", "2001:db8:1::2", "203.0.113.7" };
@@ -67,6 +73,8 @@ static void random_pool(struct change_state *state, uint32_t p)
 	state->pools[p].size = random_below(seed, ARRAY_SIZE(ring_sizes));
 	state->pools[p].members = random_bits(seed, CHANGE_BACKENDS, 3);
 	state->pools[p].down = random_bits(seed, CHANGE_BACKENDS, 8);
+	state->pools[p].drain = random_bits(seed, CHANGE_BACKENDS, 8);
+	state->pools[p].times = random_below(seed, ARRAY_SIZE(times));
 	for (int b = 0; b < CHANGE_BACKENDS; b++)
 		state->pools[p].weights[b] = 1 + random_below(seed, 4);
 }
@@ -79,6 +87,7 @@ static void random_vip(struct change_state *state, uint32_t v)
 	state->vips[v].pool = random_below(seed, CHANGE_POOLS);
 	state->vips[v].addresses = random_bits(seed, ARRAY_SIZE(prefixes), 3);
 	state->vips[v].services = random_bits(seed, ARRAY_SIZE(services), 3);
+	state->vips[v].mode = random_below(seed, TR_MODE_COUNT);
 }
 
 static void random_all(struct change_state *state)
@@ -100,7 +109,7 @@ static void change_something(struct change_state *state)
 	uint32_t *seed = &state->seed;
 	uint32_t p = random_below(seed, CHANGE_POOLS), v = random_below(seed, CHANGE_VIPS);
 
-	switch (random_below(seed, 14)) {
+	switch (random_below(seed, 18)) {
 	case 0:
 		random_pool(state, p);
 		break;
@@ -137,6 +146,18 @@ static void change_something(struct change_state *state)
 	case 11:
 		state->other_source = !state->other_source;
 		break;
+	case 12:
+		state->pools[p].drain ^= 1u << random_below(seed, CHANGE_BACKENDS);
+		break;
+	case 13:
+		state->vips[v].mode = random_below(seed, TR_MODE_COUNT);
+		break;
+	case 14:
+		state->hash_key = random_below(seed, 3);
+		break;
+	case 15:
+		state->pools[p].times = random_below(seed, ARRAY_SIZE(times));
+		break;
 	default:
 		state->pools[p].members ^= 1u << random_below(seed, CHANGE_BACKENDS);
 	}
@@ -172,7 +193,13 @@ void random_change(struct change_state *state, struct plan_world *world)
 		change_something(state);
 	for (int i = 0; i < hops; i++)
 		change_hop(state, world);
-	world->now += random_below(&state->seed, 8) * WORLD_SECOND;
+}
+
+uint32_t random_time(struct change_state *state)
+{
+	static const uint32_t seconds[] = { 0, 0, 1, 4, 5, 30, 900, 3600 };
+
+	return seconds[random_below(&state->seed, ARRAY_SIZE(seconds))] * WORLD_SECOND;
 }
 
 static void add_pool(const struct change_state *state, struct config *config, size_t p)
@@ -182,9 +209,10 @@ static void add_pool(const struct change_state *state, struct config *config, si
 
 	for (int b = 0; b < CHANGE_BACKENDS; b++)
 		if (state->pools[p].members >> b & 1)
-			len += snprintf(list + len, sizeof(list) - len, "%s=%u%s ", backends[b],
-					state->pools[p].weights[b], state->pools[p].down >> b & 1 ? "!" : "");
+			len += snprintf(list + len, sizeof(list) - len, "%s=%u%s ", backends[b], state->pools[p].weights[b],
+					state->pools[p].down >> b & 1 ? "!" : state->pools[p].drain >> b & 1 ? "~" : "");
 	make_pool(config, pool_names[p], ring_sizes[state->pools[p].size], len ? list : "10.0.0.99");
+	config->pools[config->n_pools - 1].times = times[state->pools[p].times];
 }
 
 /* A checked configuration never has the same service of the same prefix twice. */
@@ -199,9 +227,8 @@ static bool claimed(const struct change_state *state, size_t vip, size_t prefix)
 
 static void add_vip(const struct change_state *state, struct config *config, size_t v)
 {
-	char addresses[512] = "", ports[128] = "";
+	char addresses[512] = "", ports[128] = "", pool[32];
 	size_t len = 0, n = 0;
-	const char *pool = pool_names[state->vips[v].pool];
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
 		if (state->vips[v].addresses >> i & 1 && !claimed(state, v, i))
@@ -209,8 +236,8 @@ static void add_vip(const struct change_state *state, struct config *config, siz
 	for (size_t i = 0; i < ARRAY_SIZE(services); i++)
 		if (state->vips[v].services >> i & 1)
 			n += snprintf(ports + n, sizeof(ports) - n, "%s ", services[i]);
-	if (!state->pools[state->vips[v].pool].there)
-		pool = config->pools[0].name;
+	snprintf(pool, sizeof(pool), "%s %s", state->pools[state->vips[v].pool].there ? pool_names[state->vips[v].pool] :
+		 config->pools[0].name, modes[state->vips[v].mode]);
 	if (len && n)
 		make_vip(config, vip_names[v], pool, addresses, ports);
 }
@@ -220,6 +247,7 @@ struct config *change_config(const struct change_state *state)
 	struct config *config = make_config();
 
 	config->ttl = state->ttl;
+	config->hash_key[0] += state->hash_key;
 	if (state->other_source) {
 		config->source4 = make_prefix("10.99.0.0/20");
 		config->source6 = make_prefix("fd00:99::/96");

@@ -14,16 +14,16 @@ struct change_state {
 	uint32_t seed;
 	struct {
 		bool there;
-		uint8_t size;
-		uint32_t members, down;		/* bits */
+		uint8_t size, times;
+		uint32_t members, down, drain;	/* bits */
 		uint32_t weights[CHANGE_BACKENDS];
 	} pools[CHANGE_POOLS];
 	struct {
 		bool there;
-		uint8_t pool;
+		uint8_t pool, mode;
 		uint32_t addresses, services;	/* bits */
 	} vips[CHANGE_VIPS];
-	uint8_t ttl;
+	uint8_t ttl, hash_key;
 	bool other_source;
 };
 
@@ -38,6 +38,8 @@ unsigned long number_from_env(const char *name, unsigned long otherwise);
 void random_start(struct change_state *state, uint32_t seed);
 /* One to three things change, seldom everything; next hops too. */
 void random_change(struct change_state *state, struct plan_world *world);
+/* How long the next one is in coming, in ticks: often not long enough for anything to settle. */
+uint32_t random_time(struct change_state *state);
 struct config *change_config(const struct change_state *state);
 
 #endif

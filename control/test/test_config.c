@@ -89,9 +89,23 @@ static void assert_prefix(const struct tr_prefix *prefix, const char *text)
 	assert_string_equal(addr_format_prefix(prefix, buf), text);
 }
 
+static void assert_times(const struct config *config, size_t pool, uint32_t settle, uint32_t udp, uint32_t syn,
+			 uint32_t record, uint32_t linger, uint32_t drain)
+{
+	const struct config_times *times = &config->pools[pool].times;
+
+	assert_int_equal(times->settle, settle);
+	assert_int_equal(times->udp, udp);
+	assert_int_equal(times->syn, syn);
+	assert_int_equal(times->record, record);
+	assert_int_equal(times->linger, linger);
+	assert_int_equal(times->drain, drain);
+}
+
 static void defaults(const struct config *config)
 {
-	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 4096 };
+	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 4096,
+					      { 262144, 65536, 65536, 65536 } };
 
 	assert_string_equal(config->path, FILE_NAME);
 	assert_string_equal(config->instance, "default");
@@ -107,12 +121,16 @@ static void defaults(const struct config *config)
 	assert_int_equal(config->pools[0].ring_size, 65537);
 	assert_int_equal(config->pools[0].n_backends, 1);
 	assert_int_equal(config->pools[0].backends[0].weight, 100);
-	assert_true(config->pools[0].backends[0].up);
+	assert_int_equal(config->pools[0].backends[0].state, CONFIG_UP);
+	assert_times(config, 0, 900, 30, 4, 7200, 60, 3600);
+	assert_int_equal(config->n_vips, 1);
+	assert_int_equal(config->vips[0].mode, TR_MODE_CHANGES);
 }
 
 static void settings(const struct config *config)
 {
-	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 65535, 524287, 268435456, 64 };
+	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 32767, 524287, 268435456, 64,
+					      { 134217728, 64, 66, 65 } };
 
 	assert_string_equal(config->instance, "Edge-1_a");
 	assert_string_equal(config->device, "eth0.100");
@@ -133,15 +151,38 @@ static void pools(const struct config *config)
 	assert_int_equal(config->n_pools, 2);
 	assert_string_equal(pool->name, "api");
 	assert_int_equal(pool->ring_size, 251);
-	assert_int_equal(pool->n_backends, 3);
+	assert_int_equal(pool->n_backends, 4);
 	assert_address(&pool->backends[0].address, "10.0.0.1");
 	assert_address(&pool->backends[1].address, "2001:db8::5");
 	assert_address(&pool->backends[2].address, "10.0.0.2");
 	assert_int_equal(pool->backends[0].weight, 1000);
 	assert_int_equal(pool->backends[1].weight, 1);
-	assert_true(pool->backends[0].up);
-	assert_false(pool->backends[1].up);
-	assert_true(pool->backends[2].up);
+	assert_int_equal(pool->backends[0].state, CONFIG_UP);
+	assert_int_equal(pool->backends[1].state, CONFIG_DOWN);
+	assert_int_equal(pool->backends[2].state, CONFIG_UP);
+	assert_int_equal(pool->backends[3].state, CONFIG_DRAIN);
+}
+
+static void times(const struct config *config)
+{
+	assert_int_equal(config->n_pools, 6);
+	assert_times(config, 0, 1, 1, 0, 1, 1, 0);
+	assert_times(config, 1, 36000, 36000, 60, 36000, 36000, 604800);
+	/* a record's life follows settle only where it must, and only where nobody said it */
+	assert_times(config, 2, 7200, 30, 4, 7200, 60, 3600);
+	assert_times(config, 3, 7201, 30, 4, 7201, 60, 3600);
+	assert_times(config, 4, 900, 30, 4, 900, 60, 3600);
+	assert_times(config, 5, 900, 30, 4, 7200, 60, 86400);
+}
+
+static void modes(const struct config *config)
+{
+	static const enum tr_mode expected[] = { TR_MODE_CHANGES, TR_MODE_TRACK, TR_MODE_HASH, TR_MODE_CLIENT,
+						 TR_MODE_CHANGES };
+
+	assert_int_equal(config->n_vips, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_int_equal(config->vips[i].mode, expected[i]);
 }
 
 static void assert_service(const struct config_service *service, enum tr_l4 l4, uint16_t port)
@@ -195,6 +236,9 @@ static void shared_lists(const struct config *config)
 	assert_service(&config->vips[1].services[1], TR_UDP, 443);
 }
 
+#define TIMES(name, text) "  - { name: " name ", backends: [address: 10.0.0.1], times: {" text "} }\n"
+#define MODE_OF(name, port, text) \
+	"  - { name: " name ", addresses: [192.0.2.1], pool: web, services: [" port "/tcp]" text " }\n"
 #define TAKEN_VIP \
 	"vips:\n  - { name: www, pool: api, services: [80/tcp, 65535/udp, all/tcp, all/udp],\n      addresses: "
 
@@ -215,13 +259,25 @@ static const struct taken {
 	{ "every setting",
 	  "instance: Edge-1_a\ndevices:\n- eth0.100\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
 	  "encapsulation: { source4: 10.9.8.7/32, source6: 2001:db8::/96, ttl: \"255\" }\nmetrics: \"[::1]:9564\"\n"
-	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 65535, backends: 524287, "
-	  "ring_words: 268435456, cache: 64 }\n" REST, settings },
+	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 32767, backends: 524287, "
+	  "ring_words: 268435456, cache: 64, "
+	  "tcp_flows: 134217728, syn_flows: 64, udp_flows: 66, tracked_flows: 65 }\n" REST, settings },
 	{ "pools",
 	  "pools:\n  - { name: web, ring_size: 16777213, backends: [address: 10.0.0.1] }\n"
 	  "  - name: api\n    ring_size: 251\n    backends:\n      - { address: 10.0.0.1, weight: 1000, state: up }\n"
 	  "      - { address: 2001:db8::5, weight: 1, state: down }\n      - { address: 10.0.0.2 }\n"
+	  "      - { address: 10.0.0.3, state: drain }\n"
 	  "limits: { ring_words: 33554928 }\nvips: []\n", pools },
+	{ "times",
+	  "pools:\n" TIMES("a", "settle: 1, udp: 1, syn: 0, record: 1, linger: 1, drain: 0")
+	  TIMES("b", "drain: 604800, linger: 36000, record: 36000, syn: 60, udp: 36000, settle: 36000")
+	  TIMES("c", "settle: 7200") TIMES("d", "settle: 7201") TIMES("e", "record: 900") TIMES("f", "drain: 86400")
+	  "vips: []\n", times },
+	{ "times without fields",
+	  "pools:\n  - { name: web, times: {}, backends: [address: 10.0.0.1] }\n" VIPS, defaults },
+	{ "modes",
+	  POOLS "vips:\n" MODE_OF("a", "1", ", mode: changes") MODE_OF("b", "2", ", mode: track")
+	  MODE_OF("c", "3", ", mode: hash") MODE_OF("d", "4", ", mode: client") MODE_OF("e", "5", ""), modes },
 	{ "vips", "pools: [ { name: api, backends: [address: 10.0.0.1] } ]\n" TAKEN_VIP
 	  "[192.0.2.1/32, \"2001:db8::1\", 198.51.100.0/24, 2001:db8:1::/48] }\n", vips },
 	{ "no pools, no vips, no devices", "pools: []\nvips: []\ndevices: []\n", empty_lists },
@@ -468,10 +524,11 @@ static void test_mutations(void **state)
 	static const char original[] =
 		"instance: edge1\ndevices: [eth0]\nhash_key: 0123456789abcdef0123456789abcdef\n"
 		"encapsulation: { source4: 172.16.0.0/16, source6: \"0100::/64\", ttl: 64 }\nmetrics: \"[::1]:9564\"\n"
-		"limits:\n  vips: 10\n  cache: 128\npools:\n  - name: web\n    ring_size: 251\n    backends: &b\n"
-		"      - { address: 10.0.0.1, weight: 5, state: up }\n      - &x\n        address: fd00::1\n"
+		"limits:\n  vips: 10\n  cache: 128\n  syn_flows: 64\npools:\n  - name: web\n    ring_size: 251\n"
+		"    times: { settle: 60, record: 90 }\n    backends: &b\n"
+		"      - { address: 10.0.0.1, weight: 5, state: drain }\n      - &x\n        address: fd00::1\n"
 		"  - { name: 'api', backends: *b }\nvips:\n  - name: www\n    addresses: [192.0.2.1, \"2001:db8::1\"]\n"
-		"    services: [80/tcp, all/udp]\n    pool: web\n# the end\n";
+		"    services: [80/tcp, all/udp]\n    pool: web\n    mode: client\n# the end\n";
 	uint64_t seed = 0x9e3779b97f4a7c15;
 	char text[sizeof(original) + 64];
 	int results[2] = {};

@@ -23,7 +23,10 @@
 #define WAIT_MS 3000
 
 static const struct snapshot_pool pool = {
-	.info = { .name = "a \"b\"\\c\nd", .ring_changes = 2, .words_changed = 251 },
+	.info = { .name = "a \"b\"\\c\nd", .ring_changes = 2, .words_changed = 251, .unsettled = { 3, 4 },
+		  .looking = { 5, 6 }, .unsettled_since = 1700000000999999999 },
+	.flows = { .t_syn = 64, .pressure = 1000 },
+	.counts = { 11, 12, 13, 14, 15, 16, 17, 18 },
 };
 
 static char *render(const struct snapshot *s)
@@ -65,7 +68,7 @@ static void assert_metric(const struct snapshot *s, const char *metric, const ch
 static struct snapshot example(struct snapshot_backend backends[2], struct snapshot_vip *vip,
 			       struct snapshot_device *device)
 {
-	struct snapshot s = { .name = "demo", .pools = (struct snapshot_pool *)&pool, .n_pools = 1,
+	struct snapshot s = { .name = "demo", .tick = 1063, .tick_ns = 64000000, .pools = (struct snapshot_pool *)&pool, .n_pools = 1,
 			      .backends = backends, .n_backends = 2, .vips = vip, .n_vips = 1, .devices = device,
 			      .n_devices = 1 };
 
@@ -73,12 +76,14 @@ static struct snapshot example(struct snapshot_backend backends[2], struct snaps
 		.info = { .weight = 7, .buckets = 200, .state = TR_BACKEND_UP, .nexthop = TR_NH_OK } };
 	backends[1] = (struct snapshot_backend){ .number = 2, .pool = &pool,
 		.info = { .weight = 9, .state = TR_BACKEND_DOWN, .nexthop = TR_NH_FAILED } };
-	*vip = (struct snapshot_vip){ .name = "web", .pool = &pool, .traffic = { 11, UINT64_MAX, 3 } };
+	*vip = (struct snapshot_vip){ .name = "web", .pool = &pool, .moving = true, .traffic = { 11, UINT64_MAX, 3 } };
 	*device = (struct snapshot_device){ "eth0", "native", 42 };
 	assert_int_equal(addr_parse("10.0.0.1", &backends[0].info.address), 0);
 	assert_int_equal(addr_parse("2001:db8::1", &backends[1].info.address), 0);
 	for (size_t i = 0; i < SNAPSHOT_MAPS; i++)
 		s.maps[i] = (struct snapshot_map){ (const char *[]){ "a", "b", "c", "d", "e", "f", "g" }[i], i, 100 };
+	for (enum tr_tier t = 0; t < TR_TIER_COUNT; t++)
+		s.tiers[t] = (struct snapshot_tier){ t + 1, 100 * (t + 1) };
 	s.verdicts[TR_V_FORWARDED] = 12345;
 	s.instance.applied_at = 1700000000250000000;
 	s.instance.reloads = 4;
@@ -138,6 +143,112 @@ static void test_render(void **state)
 		      "# HELP tailrace_build_info 1; the controller's version and the instance's name.\n"
 		      "# TYPE tailrace_build_info gauge\n"
 		      "tailrace_build_info{version=\"" TAILRACE_VERSION "\",instance_name=\"demo\"} 1\n");
+}
+
+/* The samples alone, without HELP and TYPE. */
+static void assert_samples(const struct snapshot *s, const char *metric, const char *expected)
+{
+	_cleanup_free_ char *text = render(s), *lines = lines_of(text, metric);
+	const char *samples = lines;
+
+	for (int i = 0; i < 2; i++)
+		samples = strchr(samples, '\n') + 1;
+	assert_string_equal(samples, expected);
+}
+
+static void test_render_affinity(void **state)
+{
+	struct snapshot_backend backends[2];
+	struct snapshot_device device;
+	struct snapshot_vip vip;
+	struct snapshot s = example(backends, &vip, &device);
+
+	assert_metric(&s, "tailrace_pool_unsettled_buckets",
+		      "# HELP tailrace_pool_unsettled_buckets Buckets whose new flows go elsewhere than flows without a "
+		      "record.\n# TYPE tailrace_pool_unsettled_buckets gauge\n"
+		      "tailrace_pool_unsettled_buckets{" P ",protocol=\"tcp\"} 3\n"
+		      "tailrace_pool_unsettled_buckets{" P ",protocol=\"udp\"} 4\n");
+	assert_samples(&s, "tailrace_pool_looking_buckets",
+		       "tailrace_pool_looking_buckets{" P ",protocol=\"tcp\"} 5\n"
+		       "tailrace_pool_looking_buckets{" P ",protocol=\"udp\"} 6\n");
+	assert_samples(&s, "tailrace_pool_unsettled_since_seconds",
+		       "tailrace_pool_unsettled_since_seconds{" P "} 1700000000\n");
+	assert_metric(&s, "tailrace_pool_flows_recorded_total",
+		      "# HELP tailrace_pool_flows_recorded_total Flows recorded, by how they came to it.\n"
+		      "# TYPE tailrace_pool_flows_recorded_total counter\n"
+		      "tailrace_pool_flows_recorded_total{" P ",kind=\"new\"} 11\n"
+		      "tailrace_pool_flows_recorded_total{" P ",kind=\"established\"} 12\n"
+		      "tailrace_pool_flows_recorded_total{" P ",kind=\"udp\"} 13\n"
+		      "tailrace_pool_flows_recorded_total{" P ",kind=\"tracked\"} 17\n"
+		      "tailrace_pool_flows_recorded_total{" P ",kind=\"moved\"} 18\n");
+	assert_samples(&s, "tailrace_pool_flows_refused_total",
+		       "tailrace_pool_flows_refused_total{" P ",protocol=\"tcp\"} 14\n"
+		       "tailrace_pool_flows_refused_total{" P ",protocol=\"udp\"} 15\n");
+	assert_samples(&s, "tailrace_pool_flows_pressed_total", "tailrace_pool_flows_pressed_total{" P "} 16\n");
+	assert_samples(&s, "tailrace_vip_moving", "tailrace_vip_moving{vip=\"web\"} 1\n");
+	assert_samples(&s, "tailrace_flow_records",
+		       "tailrace_flow_records{tier=\"tcp\"} 1\ntailrace_flow_records{tier=\"syn\"} 2\n"
+		       "tailrace_flow_records{tier=\"udp\"} 3\ntailrace_flow_records{tier=\"tracked\"} 4\n");
+	assert_samples(&s, "tailrace_flow_records_limit",
+		       "tailrace_flow_records_limit{tier=\"tcp\"} 100\ntailrace_flow_records_limit{tier=\"syn\"} 200\n"
+		       "tailrace_flow_records_limit{tier=\"udp\"} 300\n"
+		       "tailrace_flow_records_limit{tier=\"tracked\"} 400\n");
+}
+
+/* Younger than t_syn, and never where there was none. */
+static void test_render_pressure(void **state)
+{
+	struct snapshot_backend backends[2];
+	struct snapshot_device device;
+	struct snapshot_vip vip;
+	struct snapshot s = example(backends, &vip, &device);
+	struct snapshot_pool calm = pool;
+
+	assert_samples(&s, "tailrace_pool_pressure", "tailrace_pool_pressure{" P "} 1\n");
+	s.tick++;
+	assert_samples(&s, "tailrace_pool_pressure", "tailrace_pool_pressure{" P "} 0\n");
+	calm.flows.pressure = 0;
+	s.pools = &calm;
+	s.tick = 10;
+	assert_samples(&s, "tailrace_pool_pressure", "tailrace_pool_pressure{" P "} 0\n");
+}
+
+static void test_render_settled(void **state)
+{
+	struct snapshot_backend backends[2];
+	struct snapshot_device device;
+	struct snapshot_vip vip;
+	struct snapshot s = example(backends, &vip, &device);
+	struct snapshot_pool settled = pool;
+
+	memset(settled.info.unsettled, 0, sizeof(settled.info.unsettled));
+	s.pools = &settled;
+	vip.moving = false;
+	assert_samples(&s, "tailrace_pool_unsettled_since_seconds",
+		       "tailrace_pool_unsettled_since_seconds{" P "} 0\n");
+	assert_samples(&s, "tailrace_vip_moving", "tailrace_vip_moving{vip=\"web\"} 0\n");
+}
+
+static void test_render_states(void **state)
+{
+	static const char *const names[] = { [TR_BACKEND_UP] = "up", [TR_BACKEND_DOWN] = "down",
+					     [TR_BACKEND_DRAINING] = "draining", [TR_BACKEND_LEAVING] = "leaving",
+					     [TR_BACKEND_DRAINED] = "drained" };
+	struct snapshot_backend backends[2];
+	struct snapshot_device device;
+	struct snapshot_vip vip;
+	struct snapshot s = example(backends, &vip, &device);
+	char expected[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (!names[i])
+			continue;
+		backends[1].info.state = i;
+		snprintf(expected, sizeof(expected),
+			 "tailrace_backend_state{" P ",backend=\"10.0.0.1\",state=\"up\"} 1\n"
+			 "tailrace_backend_state{" P ",backend=\"2001:db8::1\",state=\"%s\"} 1\n", names[i]);
+		assert_samples(&s, "tailrace_backend_state", expected);
+	}
 }
 
 static void test_render_verdicts(void **state)
@@ -316,6 +427,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_render),
+		cmocka_unit_test(test_render_affinity),
+		cmocka_unit_test(test_render_pressure),
+		cmocka_unit_test(test_render_settled),
+		cmocka_unit_test(test_render_states),
 		cmocka_unit_test(test_render_verdicts),
 		cmocka_unit_test(test_promtool),
 		cmocka_unit_test(test_paths),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Plans under random changes of configurations and next hops, one step at a time, with packets that watch; some broken
- * off in the middle, as by a crash, and planned anew. SEED and ROUNDS (sequences, a seed each) in the environment.
+ * Plans under random changes of configurations and next hops, one step at a time, with packets that watch, most before the
+ * last change has settled; some broken off in the middle, as by a crash, and planned anew. Whenever all has settled, the maps
+ * are those of a first fill. SEED and ROUNDS (sequences, a seed each) in the environment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@ struct sequence {
 	struct plan_world *world;
 	struct watch *watch;
 	bool crashes, crashed;
+	bool unreached;			/* the last change was broken off */
 	/* By backend number: the pool that it was given out for. */
 	char (*owners)[TR_NAME_MAX];
 };
@@ -51,7 +53,7 @@ static const char *pool_name(const struct sequence *s, const struct plan *plan, 
 	return s->world->maps->pools[number].name;
 }
 
-/* A number stays its backend's; a new owner comes after the grace, with a higher generation and fresh counters. */
+/* A number stays its backend's; a new owner comes when affinity has freed it, with a higher generation. */
 static void check_owner(struct sequence *s, const struct plan *plan, const struct step *step)
 {
 	const struct tr_backend_info *old = &s->world->maps->backend_info[step->number], *now = &step->backend_info;
@@ -60,8 +62,7 @@ static void check_owner(struct sequence *s, const struct plan *plan, const struc
 	if (step->fresh) {
 		if (now->generation != (uint16_t)(old->generation + 1))
 			violation(s, "number %u changes hands without a new generation", step->number);
-		if (old->state != TR_BACKEND_FREE &&
-		    (old->state != TR_BACKEND_RETIRED || s->world->now - old->retired_at < PLAN_GRACE_NS))
+		if (old->state != TR_BACKEND_FREE)
 			violation(s, "number %u changes hands too early", step->number);
 	} else {
 		if (now->generation != old->generation || addr_compare(&now->address, &old->address))
@@ -88,11 +89,7 @@ static void apply_step(struct sequence *s, const struct plan *plan, size_t i)
 
 	if (step->kind == STEP_BACKEND)
 		check_owner(s, plan, step);
-	if (step->kind == STEP_RING) {
-		fake_maps_apply_ring(s->world->maps, step, random_below(&s->state.seed, 2 * step->ring.size));
-		observe(s, plan, i);
-	}
-	err = fake_maps_apply(s->world->maps, step);
+	err = fake_maps_apply(s->world->maps, step, s->world->now);
 	if (err)
 		violation(s, "step %zu of %zu, %s %u: %s", i, plan->n, step_kind_name(step->kind), step->number,
 			  strerror(-err));
@@ -108,7 +105,7 @@ static void break_off(struct sequence *s, const struct plan *plan)
 		apply_step(s, plan, i);
 	if (plan->steps[stop].kind == STEP_RING) {
 		fake_maps_apply_ring(s->world->maps, &plan->steps[stop],
-				     random_below(&s->state.seed, 2 * plan->steps[stop].ring.size));
+				     random_below(&s->state.seed, 2 * plan->steps[stop].ring.size), s->world->now);
 		observe(s, plan, stop);
 	}
 	s->crashed = true;
@@ -118,7 +115,7 @@ static void break_off(struct sequence *s, const struct plan *plan)
 
 static bool wants_crash(struct sequence *s, const struct plan *plan)
 {
-	return s->crashes && plan->n && s->watch->n_targets < WATCH_TARGETS_MAX && !random_below(&s->state.seed, 3);
+	return s->crashes && plan->n && s->watch->n_targets + 2 < WATCH_TARGETS_MAX && !random_below(&s->state.seed, 3);
 }
 
 /* Planned anew towards the same configuration, towards the one after it, or back. */
@@ -137,35 +134,94 @@ static void turn_after_crash(struct sequence *s)
 	s->state.seed = seed;
 }
 
+/* All that is unsettled settles: what the configuration says is what the maps hold. */
+static void settle(struct sequence *s)
+{
+	struct config *config = s->watch->targets[s->watch->n_targets - 1].config;
+
+	plan_world_settle(s->world);
+	if (!watch_settled(s->watch))
+		violation(s, "when all has settled: %s", s->watch->why);
+	plan_world_check(s->world, config);
+}
+
+/* Time goes on in steps that need not be those in which something is due. */
+static void pass(struct sequence *s, uint32_t ticks)
+{
+	while (ticks) {
+		uint32_t step = 1 + random_below(&s->state.seed, ticks < 200 ? ticks : 200);
+
+		plan_world_pass(s->world, step);
+		ticks -= step;
+		if (!watch_observe(s->watch))
+			violation(s, "%u ticks before the next change: %s", ticks, s->watch->why);
+	}
+}
+
+/* All of the plan. The config is the watch's. */
+static void apply_all(struct sequence *s, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n; i++)
+		apply_step(s, plan, i);
+	plan_world_pass(s->world, 0);
+	if (!watch_end(s->watch))
+		violation(s, "at the end: %s", s->watch->why);
+}
+
+/* The next hops as they are now, and the configuration that is there. */
+static void follow(struct sequence *s)
+{
+	struct config *config = change_config(&s->reached);
+	struct plan *plan = plan_world_plan(s->world, config);
+
+	watch_begin(s->watch, config);
+	apply_all(s, plan);
+	plan_free(plan);
+}
+
+/* Numbers that rest and VIPs that move may be in the way; only until all has settled. False: put the one before back. */
+static bool plan_now_or_later(struct sequence *s, const struct config *config, struct plan **ret)
+{
+	_cleanup_free_ char *message = NULL, *later = NULL;
+
+	if (!plan_world_try(s->world, config, ret, &message))
+		return true;
+	if (!strstr(message, "limits.backends") && !strstr(message, "hash_key"))
+		violation(s, "%s", message);
+	if (s->unreached)
+		return false;
+	follow(s);
+	settle(s);
+	if (plan_world_try(s->world, config, ret, &later))
+		violation(s, "also when all has settled: %s", later);
+	return true;
+}
+
 static void run_change(struct sequence *s)
 {
 	struct config *config = change_config(&s->state);
-	_cleanup_free_ char *message = NULL;
 	struct plan *plan;
-	bool broken;
 
-	if (plan_world_try(s->world, config, &plan, &message)) {
-		if (!strstr(message, "limits.backends"))
-			violation(s, "%s", message);
+	if (!plan_now_or_later(s, config, &plan)) {
 		config_free(config);
-		return;
+		s->reached.seed = s->state.seed;
+		s->state = s->reached;
+		config = change_config(&s->state);
+		plan = plan_world_plan(s->world, config);
 	}
 	watch_begin(s->watch, config);
-	broken = wants_crash(s, plan);
-	if (broken)
+	s->unreached = wants_crash(s, plan);
+	if (s->unreached)
 		break_off(s, plan);
-	for (size_t i = 0; i < plan->n && !broken; i++)
-		apply_step(s, plan, i);
+	else
+		apply_all(s, plan);
 	plan_free(plan);
-	if (broken) {
+	if (s->unreached) {
 		turn_after_crash(s);
 		run_change(s);
-		return;
+	} else {
+		s->reached = s->state;
 	}
-	if (!watch_end(s->watch))
-		violation(s, "at the end: %s", s->watch->why);
-	plan_world_check(s->world, config);
-	s->reached = s->state;
 }
 
 static void start_sequence(struct sequence *s, uint32_t seed)
@@ -199,9 +255,14 @@ static void run_sequence(uint32_t seed, bool crashes)
 	start_sequence(&s, seed);
 	for (int c = 0; c < CHANGES; c++) {
 		snprintf(s.world->context, sizeof(s.world->context), "SEED=%u ROUNDS=1, change %d: ", seed, c);
+		if (c)
+			random_change(&s.state, s.world);
 		run_change(&s);
-		random_change(&s.state, s.world);
+		pass(&s, random_time(&s.state));
+		if (!random_below(&s.state.seed, 8) || s.watch->n_targets > WATCH_TARGETS_MAX / 2)
+			settle(&s);
 	}
+	settle(&s);
 	end_sequence(&s);
 }
 
@@ -242,12 +303,14 @@ static void break_rings_off(struct sequence *s, const char *const pools[3], cons
 			apply_step(s, plan, i);
 		plan_free(plan);
 		s->crashed = true;
-		if (turn != 1 && !watch_end(s->watch))
-			violation(s, "at the end: %s", s->watch->why);
-		if (turn == 1)
+		if (turn == 1) {
 			plan_world_restart(s->world);
-		else
-			plan_world_check(s->world, config);
+			continue;
+		}
+		plan_world_pass(s->world, 0);
+		if (!watch_end(s->watch))
+			violation(s, "at the end: %s", s->watch->why);
+		settle(s);
 	}
 }
 

@@ -167,6 +167,7 @@ static void test_moved_to_another_pool(void **state)
 	change(world, config, "vip flush");
 	assert_int_equal(find_vip_number(world->maps, "web"), number);
 	assert_int_equal(world->maps->vip_packets[number], 5);
+	assert_int_equal(world->maps->vip_info[number].pool, find_pool_number(world->maps, "two"));
 	assert_int_equal(world->maps->vips[number].pool, find_pool_number(world->maps, "two"));
 	assert_int_equal(world->maps->vips[number].ring,
 			 world->maps->pools[find_pool_number(world->maps, "two")].ring);
@@ -278,25 +279,188 @@ static void refused(struct plan_world *world, struct config *config, int err, co
 	config_free(config);
 }
 
+static struct config *keyed(uint64_t key)
+{
+	struct config *config = web("192.0.2.1", "tcp/80");
+
+	config->hash_key[1] = key;
+	return config;
+}
+
+static void start(struct plan_world *world, struct config *config)
+{
+	plan_free(plan_world_start(world, config));
+}
+
+/* At once as long as there are no VIPs; then VIPs move from one to the other, and only when they have settled to a third. */
 static void test_hash_key(void **state)
 {
 	struct plan_world *world = *state;
+	const uint64_t *key = (const uint64_t *)world->maps->settings.hash_key;
+	struct config *config = pools();
+
+	config->hash_key[1] = 1;
+	start(world, config);
+	assert_int_equal(key[1], 1);
+	config = pools();
+	config->hash_key[1] = 2;
+	change(world, config, "key");
+	assert_int_equal(key[1], 2);
+	start(world, keyed(2));
+	start(world, keyed(3));
+	assert_int_equal(key[1], 2);
+	plan_world_pass(world, 5 * WORLD_SECOND);
+	assert_int_equal(key[1], 3);
+	assert_int_equal(world->maps->vip_old[1].hash_key[1], 2);
+	refused(world, keyed(4), -EBUSY, "hash_key");
+	refused(world, keyed(2), -EBUSY, "try again when `tailrace status` says that all is settled");
+	start(world, keyed(3));
+	plan_world_settle(world);
+	start(world, keyed(4));
+	plan_world_pass(world, 5 * WORLD_SECOND);
+	assert_int_equal(key[1], 4);
+	change(world, keyed(4), "vip flush key");
+}
+
+/* Only prepared: then `settings` does not tell that another key is on its way. */
+static void test_hash_key_put_back(void **state)
+{
+	struct plan_world *world = *state;
+	const uint64_t *key = (const uint64_t *)world->maps->settings.hash_key;
+
+	start(world, keyed(1));
+	start(world, keyed(2));
+	assert_int_equal(key[1], 1);
+	start(world, keyed(1));
+	plan_world_pass(world, 100 * WORLD_SECOND);
+	assert_int_equal(key[1], 1);
+	plan_world_settle(world);
+	change(world, keyed(1), "");
+}
+
+static void test_budget_of_syns(void **state)
+{
+	struct plan_world *world = *state;
+	const struct tr_settings *settings = &world->maps->settings;
+	uint32_t slots = settings->tiers[TR_TIER_SYN].sets * TR_SET_SLOTS;
+	struct config *config = pools();
+
+	assert_int_equal(slots, 32);
+	config->pools[0].times.syn = 1;
+	config->pools[1].times.syn = 0;
+	start(world, config);
+	assert_int_equal(settings->syn_budget, slots * 16 * 2 / (3 * WORLD_SECOND));
+	config = pools();
+	config->pools[1].times.syn = CONFIG_SYN_MAX;
+	change(world, config, "settings pool*2");
+	assert_int_equal(settings->syn_budget, 16);
+}
+
+/* What the dataplane and affinity own is not the plan's to write. */
+static void test_settings_of_others(void **state)
+{
+	struct plan_world *world = *state;
+	struct tr_settings *settings = &world->maps->settings, before;
 	struct config *config = web("192.0.2.1", "tcp/80");
 
-	/* Until a configuration was applied there are no flows to move. */
-	config->hash_key[1]++;
-	fill(world, config);
-	change(world, web("192.0.2.1", "tcp/80"), "settings");
-	world->maps->instance.applied_at = 1;
-	config = web("192.0.2.1", "tcp/80");
-	config->hash_key[1]++;
-	refused(world, config, -EPERM, "hash_key");
-	world->force = true;
-	config = web("192.0.2.1", "tcp/80");
-	config->hash_key[1]++;
-	change(world, config, "settings");
-	world->force = false;
-	refused(world, web("192.0.2.1", "tcp/80"), -EPERM, "hash_key");
+	fill(world, web("192.0.2.1", "tcp/80"));
+	settings->lengths = 1;
+	settings->tick = 77;
+	before = *settings;
+	config->pools[0].times.syn = config->pools[1].times.syn = 60;
+	config->source4 = make_prefix("10.9.16.0/20");
+	start(world, config);
+	before.entropy4 = settings->entropy4;
+	before.syn_budget = settings->syn_budget;
+	before.generation = settings->generation;
+	assert_memory_equal(settings, &before, sizeof(before));
+}
+
+static struct config *in_pool(const char *pool_and_mode)
+{
+	struct config *config = pools();
+
+	make_vip(config, "web", pool_and_mode, "192.0.2.1", "tcp/80");
+	return config;
+}
+
+struct move_case {
+	const char *name, *from, *to;
+	bool at_once;
+};
+
+static const struct move_case moves[] = {
+	{ "changes to track", "one changes", "one track", false },
+	{ "track to changes", "one track", "one changes", false },
+	{ "changes to client", "one changes", "one client", false },
+	{ "hash to changes", "one hash", "one changes", false },
+	{ "changes to hash", "one changes", "one hash", true },
+	{ "changes to hash in another pool", "one changes", "two hash", true },
+	{ "another pool and mode", "one changes", "two track", false },
+};
+
+static void run_move(void **state)
+{
+	const struct move_case *c = *state;
+	const struct tr_vip *vip;
+	struct plan_world *world;
+	uint32_t ring, pool;
+	void *fresh;
+
+	setup(&fresh);
+	world = fresh;
+	vip = &world->maps->vips[1];
+	fill(world, in_pool(c->from));
+	ring = vip->ring;
+	pool = vip->pool;
+	start(world, in_pool(c->to));
+	assert_int_equal(!!(vip->how & TR_HOW_MOVING), !c->at_once);
+	if (!c->at_once) {
+		assert_int_equal(world->maps->vip_old[1].ring, ring);
+		assert_int_equal(world->maps->vip_old[1].pool, pool);
+	}
+	/* Told again while it moves, which changes nothing. */
+	if (!c->at_once)
+		change(world, in_pool(c->to), "vip flush key");
+	change(world, in_pool(c->to), "");
+	assert_int_equal(vip->how & TR_HOW_MOVING, 0);
+	plan_world_free(world);
+}
+
+/* There and back, before the first step of it was made: what is prepared does not show in `vips`. */
+static void test_move_put_back(void **state)
+{
+	static const char *const to[] = { "two", "one track", "two client" };
+	struct plan_world *world = *state;
+	const struct tr_vip *vip = &world->maps->vips[1];
+	struct tr_vip before;
+
+	fill(world, in_pool("one"));
+	before = *vip;
+	for (size_t i = 0; i < ARRAY_SIZE(to); i++) {
+		start(world, in_pool(to[i]));
+		assert_int_equal(vip->ring, before.ring);
+		start(world, in_pool("one"));
+		plan_world_pass(world, 100 * WORLD_SECOND);
+		assert_int_equal(vip->ring, before.ring);
+		assert_int_equal(vip->how & TR_HOW_MODE, before.how);
+		plan_world_settle(world);
+		change(world, in_pool("one"), "");
+	}
+}
+
+/* A VIP that goes while it moves gives back both rings, and its number. */
+static void test_removed_while_it_moves(void **state)
+{
+	struct plan_world *world = *state;
+
+	fill(world, in_pool("one"));
+	start(world, in_pool("two"));
+	change(world, pools(), "flush -address -service -vip key");
+	assert_int_equal(world->maps->vips[1].ring_size, 0);
+	assert_int_equal(world->maps->vips[1].how, 0);
+	change(world, in_pool("two"), "vip service address flush");
+	assert_int_equal(find_vip_number(world->maps, "web"), 1);
 }
 
 /* How much a configuration takes of each limit, exactly: limit by limit, one less is refused. */
@@ -364,25 +528,28 @@ static void run_limit(void **state)
 	}
 }
 
-static void test_retired_numbers_take_room(void **state)
+static struct config *pool_of(const char *backends)
 {
-	struct config *config = web("192.0.2.1", "tcp/80");
+	struct config *config = make_config();
+
+	make_pool(config, "one", SIZE, backends);
+	make_vip(config, "web", "one", "192.0.2.1", "tcp/80");
+	return config;
+}
+
+static void test_leaving_backends_take_room(void **state)
+{
+	struct config *config = pool_of("10.0.0.1 10.0.0.2 10.0.0.3");
 	struct config_limits room = config->limits;
 	struct plan_world *world;
 
 	room.backends = 3;
 	world = plan_world_new(&room);
 	fill(world, config);
-	config = make_config();
-	make_pool(config, "one", SIZE, "10.0.0.1");
-	fill(world, config);
-	config = make_config();
-	make_pool(config, "one", SIZE, "10.0.0.1 10.0.0.7 10.0.0.8");
-	refused(world, config, -ENOSPC, "limits.backends");
-	world->now += PLAN_GRACE_NS;
-	config = make_config();
-	make_pool(config, "one", SIZE, "10.0.0.1 10.0.0.7 10.0.0.8");
-	fill(world, config);
+	start(world, pool_of("10.0.0.1"));
+	refused(world, pool_of("10.0.0.1 10.0.0.7 10.0.0.8"), -ENOSPC, "limits.backends");
+	plan_world_settle(world);
+	fill(world, pool_of("10.0.0.1 10.0.0.7 10.0.0.8"));
 	plan_world_free(world);
 }
 
@@ -412,7 +579,7 @@ static bool break_off_between_rings(uint32_t from, uint32_t to, size_t stop)
 	plan = plan_world_plan(world, config);
 	steps = plan->n;
 	for (size_t i = 0; i < steps && i < stop; i++)
-		assert_int_equal(fake_maps_apply(world->maps, &plan->steps[i]), 0);
+		assert_int_equal(fake_maps_apply(world->maps, &plan->steps[i], world->now), 0);
 	plan_free(plan);
 	plan_world_restart(world);
 	fill(world, config);
@@ -441,7 +608,9 @@ int main(void)
 		TEST(test_removed_and_added), TEST(test_renamed), TEST(test_moved_to_another_pool),
 		TEST(test_service_goes_to_another_vip), TEST(test_inherited), TEST(test_settings),
 		TEST(test_ttl_rewrites_records), TEST(test_full_length_source), TEST(test_device), TEST(test_hash_key),
-		cmocka_unit_test(test_retired_numbers_take_room), cmocka_unit_test(test_crash_without_spare_room),
+		TEST(test_hash_key_put_back), TEST(test_budget_of_syns), TEST(test_settings_of_others),
+		TEST(test_move_put_back), TEST(test_removed_while_it_moves),
+		cmocka_unit_test(test_leaving_backends_take_room), cmocka_unit_test(test_crash_without_spare_room),
 	};
 	static char names[ARRAY_SIZE(limits)][64];
 	size_t n = 0;
@@ -451,6 +620,9 @@ int main(void)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
 		tests[n++] = (struct CMUnitTest){ .name = changes[i].name, .test_func = run_change,
 						  .initial_state = (void *)&changes[i] };
+	for (size_t i = 0; i < ARRAY_SIZE(moves); i++)
+		tests[n++] = (struct CMUnitTest){ .name = moves[i].name, .test_func = run_move,
+						  .initial_state = (void *)&moves[i] };
 	for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
 		snprintf(names[i], sizeof(names[i]), "limits.%s%s", limits[i].name,
 			 limits[i].from_another ? " while another configuration leaves" : "");

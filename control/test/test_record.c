@@ -35,7 +35,7 @@ static void check_link(const struct tr_backend *record)
 	assert_memory_equal(record->smac, hop.smac, sizeof(hop.smac));
 	assert_int_equal(record->ifindex, 0x01020304);
 	assert_int_equal(record->generation, 0x0607);
-	assert_int_equal(record->pad, 0);
+	assert_int_equal(record->serves, TR_SERVES_NONE);
 }
 
 static void test_ipv4(void **state)

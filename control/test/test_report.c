@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -12,7 +13,19 @@
 #include "report.h"
 #include "util.h"
 
-static const struct snapshot_pool pools[] = { { .info.name = "one" }, { .info.name = "two" } };
+static const struct snapshot_pool pools[] = {
+	{ .info.name = "one" },
+	{ .info = { .name = "two", .leaving = 7, .unsettled = { 1, 2 }, .looking = { 3, 4 },
+		    .unsettled_since = 1600000000999999999, .why = "reload" },
+	  .flows = { .pressure = 900, .refused = 800 },
+	  .counts = { 11, 12, 13, 14, 15, 16, 17, 18 }, .new_flows = 44 },
+};
+#define FLOWS "{\"new\":44,\"recorded_new\":11,\"recorded\":12,\"recorded_udp\":13,\"tracked\":17,\"moved\":18,"    \
+	"\"refused\":14,\"refused_udp\":15,\"pressed\":16,\"share_recorded\":0.25}"
+
+static const struct snapshot_tier tiers[TR_TIER_COUNT] = { { 1, 10 }, { 2, 20 }, { 3, 30 }, { 4, 40 } };
+#define TIERS "\"flow_records\":[{\"tier\":\"tcp\",\"used\":1,\"max\":10},{\"tier\":\"syn\",\"used\":2,\"max\":20}," \
+	"{\"tier\":\"udp\",\"used\":3,\"max\":30},{\"tier\":\"tracked\",\"used\":4,\"max\":40}]"
 
 static struct snapshot_backend backend(int pool, uint32_t weight, uint32_t buckets, uint64_t new_flows)
 {
@@ -61,6 +74,88 @@ static void test_why_not(void **state)
 	assert_why(out, TR_BACKEND_UP, TR_NH_OTHER_DEVICE, "its route leaves through another device");
 	assert_why(out, TR_BACKEND_UP, TR_NH_OK, "not in the ring yet");
 	assert_why(out, TR_BACKEND_UP, 200, "next hop unknown");
+	assert_why(out, TR_BACKEND_DRAINING, TR_NH_OK, "no new ones by configuration");
+	assert_why(in, TR_BACKEND_DRAINING, TR_NH_OK, NULL);	/* being prepared */
+	assert_why(out, TR_BACKEND_LEAVING, TR_NH_OK, "no longer configured");
+	assert_why(out, TR_BACKEND_DRAINED, TR_NH_OK, "its time to drain is over");
+}
+
+static void assert_left(enum tr_backend_state backend_state, uint32_t deadline, uint32_t tick, uint64_t tick_ns,
+			int64_t seconds)
+{
+	struct snapshot_backend b = { .info = { .state = backend_state, .deadline = deadline } };
+	struct snapshot s = { .tick = tick, .tick_ns = tick_ns };
+
+	assert_int_equal(report_seconds_left(&s, &b), seconds);
+}
+
+static void test_time_left(void **state)
+{
+	assert_left(TR_BACKEND_DRAINING, 1000, 500, 64000000, 32);
+	assert_left(TR_BACKEND_LEAVING, 1000, 999, 1000000000, 1);
+	assert_left(TR_BACKEND_LEAVING, 1000, 1000, 1000000000, 0);
+	assert_left(TR_BACKEND_DRAINING, 1000, 1001, 1000000000, 0);	/* the controller is late, or not there */
+	assert_left(TR_BACKEND_DRAINING, 10, UINT32_MAX, 1000000000, 11);	/* ticks go round */
+	assert_left(TR_BACKEND_DRAINING, 604800000, 0, 64000000, 38707200);
+	assert_left(TR_BACKEND_DRAINING, 0, 5, 64000000, -1);
+	assert_left(TR_BACKEND_DRAINING, 1000, 500, 0, -1);		/* no clock */
+	assert_left(TR_BACKEND_UP, 1000, 500, 64000000, -1);
+	assert_left(TR_BACKEND_DRAINED, 1000, 500, 64000000, -1);
+}
+
+static void test_times_past(void **state)
+{
+	struct snapshot s = { .tick = 10, .tick_ns = 1000000000, .time = 5000000000 };
+	struct snapshot_pool pool = { .info = { .unsettled = { 0, 1 }, .unsettled_since = 2000000000 } };
+
+	assert_int_equal(report_seconds_since(&s, 3), 7);
+	assert_int_equal(report_seconds_since(&s, 10), 0);
+	assert_int_equal(report_seconds_since(&s, UINT32_MAX - 1), 12);
+	assert_int_equal(report_seconds_since(&s, 0), -1);
+	s.tick_ns = 0;
+	assert_int_equal(report_seconds_since(&s, 3), -1);
+	assert_false(report_is_settled(&pool));
+	assert_int_equal(report_unsettled_seconds(&s, &pool), 3);
+	pool.info.unsettled_since = 6000000000;		/* the clock was set back */
+	assert_int_equal(report_unsettled_seconds(&s, &pool), 0);
+	pool.info.unsettled_since = 0;
+	assert_int_equal(report_unsettled_seconds(&s, &pool), -1);
+	pool.info = (struct tr_pool_info){ .unsettled_since = 1, .looking = { 9, 9 } };
+	assert_true(report_is_settled(&pool));
+	assert_int_equal(report_unsettled_seconds(&s, &pool), -1);
+}
+
+static void test_share_recorded(void **state)
+{
+	struct snapshot_pool pool = { .counts.recorded_new = 1, .new_flows = 4 };
+
+	assert_true(report_share_recorded(&pool) == 0.25);
+	pool.counts.recorded_new = 5;
+	assert_true(report_share_recorded(&pool) == 1);
+	pool.new_flows = 0;
+	assert_true(report_share_recorded(&pool) == 0);
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} cases[] = { { 0, "0s" }, { 59, "59s" }, { 60, "1m00s" }, { 3599, "59m59s" }, { 3600, "1h00m" },
+		      { 86399, "23h59m" }, { 86400, "1d00h" }, { 604800, "7d00h" } };
+	char buf[REPORT_DURATION_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(report_duration(cases[i].seconds, buf), cases[i].text);
+}
+
+static void test_modes(void **state)
+{
+	static const char *const names[] = { "changes", "track", "hash", "client" };
+
+	for (enum tr_mode mode = 0; mode < TR_MODE_COUNT; mode++)
+		assert_string_equal(report_mode(&(struct snapshot_vip){ .mode = mode }), names[mode]);
+	assert_null(report_mode(&(struct snapshot_vip){ .mode = TR_MODE_COUNT }));
 }
 
 static void assert_service(enum tr_l4 l4, uint16_t port, const char *text)
@@ -92,15 +187,17 @@ static void test_status_json(void **state)
 {
 	struct snapshot_backend b = backend(1, 5, 13, 0), lost = backend(1, 5, 0, 0);
 	struct snapshot_device device = { "eth0", "native", 42 };
-	struct snapshot_vip vip = { .name = "web", .pool = &pools[1] };
+	struct snapshot_vip vip = { .name = "web", .pool = &pools[1], .mode = TR_MODE_CLIENT, .moving = true,
+				    .old_pool = &pools[0] };
 	struct snapshot_backend both[2];
-	struct snapshot s = { .name = "demo", .controller = true, .devices = &device, .n_devices = 1,
+	struct snapshot s = { .name = "demo", .controller = true, .tick = 1000, .tick_ns = 64000000, .devices = &device, .n_devices = 1,
 			      .pools = (struct snapshot_pool *)&pools[1], .n_pools = 1, .backends = both,
 			      .n_backends = 2, .vips = &vip, .n_vips = 1,
 			      .instance = { .applied_at = 1700000000999999999, .reloads = 2, .config = "/x.yaml" } };
 
 	for (size_t i = 0; i < SNAPSHOT_MAPS; i++)
 		s.maps[i] = (struct snapshot_map){ "m", i, 9 };
+	memcpy(s.tiers, tiers, sizeof(tiers));
 	assert_int_equal(addr_parse("10.0.0.1", &b.info.address), 0);
 	assert_int_equal(addr_parse("fe80::1", &b.info.gateway), 0);
 	assert_int_equal(addr_parse("10.0.0.2", &lost.info.address), 0);
@@ -109,24 +206,46 @@ static void test_status_json(void **state)
 	b.mtu = 1480;
 	b.device[0] = 'e';
 	lost.info.nexthop = TR_NH_NO_ROUTE;
+	lost.info.state = TR_BACKEND_LEAVING;
+	lost.info.deadline = 2000;
 	both[0] = b;
 	both[1] = lost;
 	assert_json(report_status(&s),
 		    "{\"instance\":\"demo\",\"controller\":{\"running\":true},\"configuration\":{\"path\":\"/x.yaml\","
 		    "\"applied_at\":1700000000,\"reloads\":2,\"reloads_failed\":0},"
 		    "\"attached\":[{\"device\":\"eth0\",\"mode\":\"native\",\"program_id\":42}],"
-		    "\"pools\":[{\"name\":\"two\",\"ring_size\":0,\"ring_changes\":0,\"words_changed\":0,\"backends\":["
-		    "{\"address\":\"10.0.0.1\",\"weight\":5,\"state\":\"up\",\"nexthop\":\"ok\","
+		    "\"pools\":[{\"name\":\"two\",\"leaving\":true,\"ring_size\":0,\"ring_changes\":0,\"words_changed\":0,"
+		    "\"affinity\":{\"settled\":false,\"unsettled\":{\"tcp\":1,\"udp\":2},"
+		    "\"looking\":{\"tcp\":3,\"udp\":4},\"unsettled_since\":1600000000,\"why\":\"reload\","
+		    "\"pressure_seconds_ago\":6,\"refused_seconds_ago\":12,\"refused_udp_seconds_ago\":null,"
+		    "\"flows\":" FLOWS "},\"backends\":["
+		    "{\"address\":\"10.0.0.1\",\"weight\":5,\"state\":\"up\",\"seconds_left\":null,\"nexthop\":\"ok\","
 		    "\"gateway\":\"fe80::1\",\"mac\":\"02:00:00:00:00:ab\",\"device\":\"e\",\"mtu\":1480,"
 		    "\"buckets\":13,\"takes_flows\":true,\"why_not\":null},"
-		    "{\"address\":\"10.0.0.2\",\"weight\":5,\"state\":\"up\",\"nexthop\":\"no route\","
+		    "{\"address\":\"10.0.0.2\",\"weight\":5,\"state\":\"leaving\",\"seconds_left\":64,"
+		    "\"nexthop\":\"no route\","
 		    "\"gateway\":null,\"mac\":null,\"device\":null,\"mtu\":0,"
-		    "\"buckets\":0,\"takes_flows\":false,\"why_not\":\"no route\"}]}],"
-		    "\"vips\":[{\"name\":\"web\",\"pool\":\"two\",\"addresses\":[],\"services\":[]}],"
+		    "\"buckets\":0,\"takes_flows\":false,\"why_not\":\"no longer configured\"}]}],"
+		    "\"vips\":[{\"name\":\"web\",\"pool\":\"two\",\"mode\":\"client\",\"moving\":true,"
+		    "\"moving_from\":\"one\",\"addresses\":[],\"services\":[]}]," TIERS ","
 		    "\"maps\":[{\"name\":\"m\",\"used\":0,\"max\":9},{\"name\":\"m\",\"used\":1,\"max\":9},"
 		    "{\"name\":\"m\",\"used\":2,\"max\":9},{\"name\":\"m\",\"used\":3,\"max\":9},"
 		    "{\"name\":\"m\",\"used\":4,\"max\":9},{\"name\":\"m\",\"used\":5,\"max\":9},"
 		    "{\"name\":\"m\",\"used\":6,\"max\":9}]}");
+}
+
+/* What stats has of affinity; the rest is in test_status.c. */
+static void test_stats_json(void **state)
+{
+	struct snapshot s = { .name = "demo", .pools = (struct snapshot_pool *)&pools[1], .n_pools = 1 };
+	json_t *json;
+
+	memcpy(s.tiers, tiers, sizeof(tiers));
+	json = report_stats(&s);
+	assert_non_null(json);
+	json_object_del(json, "verdicts");
+	assert_json(json, "{\"instance\":\"demo\",\"vips\":[],\"backends\":[],"
+		    "\"pools\":[{\"name\":\"two\",\"flows\":" FLOWS "}]," TIERS "}");
 }
 
 int main(void)
@@ -134,8 +253,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_why_not),
+		cmocka_unit_test(test_time_left),
+		cmocka_unit_test(test_times_past),
+		cmocka_unit_test(test_share_recorded),
+		cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_status_json),
+		cmocka_unit_test(test_stats_json),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -37,6 +37,7 @@ static void forget_targets(struct watch *watch, size_t keep)
 	if (keep)
 		watch->targets[0] = watch->targets[watch->n_targets - 1];
 	watch->n_targets = keep;
+	watch->reached = 0;
 }
 
 void watch_free(struct watch *watch)
@@ -57,7 +58,7 @@ void watch_begin(struct watch *watch, struct config *config)
 			const struct config_backend *backend = &config->pools[p].backends[b];
 			const struct nexthop *hop = plan_world_ask(&backend->address, watch->world);
 
-			usable[p] |= backend->up && hop && hop->state == TR_NH_OK;
+			usable[p] |= backend->state == CONFIG_UP && hop && hop->state == TR_NH_OK;
 		}
 	for (size_t q = 0; q < watch->n_queries; q++) {
 		const struct watch_query *query = &watch->queries[q];
@@ -128,10 +129,10 @@ static bool pool_has(const struct config_pool *pool, const struct tr_addr *addre
 	return false;
 }
 
-/* Whether a target gives the query to the VIP of this name; NULL: to none. */
+/* Whether a target, of the last one reached and later ones, gives the query to the VIP of this name; NULL: to none. */
 static bool is_expected(const struct watch *watch, const struct watch_query *query, const char *name)
 {
-	for (size_t t = 0; t < watch->n_targets; t++) {
+	for (size_t t = watch->reached; t < watch->n_targets; t++) {
 		const struct config *config = watch->targets[t].config;
 		uint32_t vip = watch->targets[t].vips[query - watch->queries];
 
@@ -141,50 +142,96 @@ static bool is_expected(const struct watch *watch, const struct watch_query *que
 	return false;
 }
 
-/* Whether the pool of this name, in any target, may give this backend; number 0: no backend. */
-static bool is_of_pool(const struct watch *watch, const char *name, uint32_t number)
+/* Whether the pool of this name, in any target, may give this backend. */
+static bool is_of_pool(const struct watch *watch, const char *name, const struct tr_addr *address)
 {
-	const struct tr_addr *address = &watch->world->maps->backend_info[number].address;
-
 	for (size_t t = 0; t < watch->n_targets; t++) {
 		const struct config *config = watch->targets[t].config;
 
 		for (size_t p = 0; p < config->n_pools; p++)
-			if (!strcmp(config->pools[p].name, name) &&
-			    (number ? pool_has(&config->pools[p], address) : !watch->targets[t].usable[p]))
+			if (!strcmp(config->pools[p].name, name) && pool_has(&config->pools[p], address))
 				return true;
 	}
 	return false;
 }
 
-/* The VIP may have moved from one pool to another, while both changed. */
-static bool is_of_vip(const struct watch *watch, const char *name, uint32_t number)
+/* Whether the pool of this name may give no backend at all, or has none to give any more. */
+static bool may_be_empty(const struct watch *watch, const char *name)
+{
+	bool there = false;
+
+	for (size_t t = watch->reached; t < watch->n_targets; t++) {
+		const struct config *config = watch->targets[t].config;
+
+		for (size_t p = 0; p < config->n_pools; p++) {
+			if (strcmp(config->pools[p].name, name))
+				continue;
+			there = true;
+			if (!watch->targets[t].usable[p])
+				return true;
+		}
+	}
+	return !there;
+}
+
+static bool vip_had_pool(const struct watch *watch, const char *vip, const char *pool)
 {
 	for (size_t t = 0; t < watch->n_targets; t++) {
 		const struct config *config = watch->targets[t].config;
 
 		for (size_t v = 0; v < config->n_vips; v++)
-			if (!strcmp(config->vips[v].name, name) &&
-			    is_of_pool(watch, config->pools[config->vips[v].pool].name, number))
+			if (!strcmp(config->vips[v].name, vip) &&
+			    !strcmp(config->pools[config->vips[v].pool].name, pool))
 				return true;
 	}
 	return false;
 }
 
-static bool check_word(struct watch *watch, const struct watch_query *query, const char *name, uint64_t word)
+/* field: current or base. A ring that a VIP comes from may outlive the last of its backends. */
+static bool check_number(struct watch *watch, const struct watch_query *query, uint32_t pool, bool old, const char *field,
+			 uint32_t number)
 {
 	const struct fake_maps *maps = watch->world->maps;
-	uint32_t number = word & TR_BACKEND_MASK;
 	const struct tr_backend_info *info = &maps->backend_info[number];
+	const char *pool_name = maps->pools[pool].name;
 	char text[ADDR_TEXT_MAX];
 
-	if (number && maps->backends[number].encap == TR_ENCAP_NONE)
-		return wrong(watch, query, "backend %u has no complete record", number);
-	if (number && info->state != TR_BACKEND_UP && info->state != TR_BACKEND_DOWN)
-		return wrong(watch, query, "backend %u is retired or free", number);
-	if (!is_of_vip(watch, name, number))
-		return wrong(watch, query, "backend %u, %s, is none of VIP %s's pool", number,
-			     number ? addr_format(&info->address, text) : "no one", name);
+	if (!number)
+		return old || may_be_empty(watch, pool_name) ||
+		       wrong(watch, query, "%s is no backend, and pool %s has some", field, pool_name);
+	if (maps->backends[number].encap == TR_ENCAP_NONE)
+		return wrong(watch, query, "%s, backend %u, has no complete record", field, number);
+	if ((info->state == TR_BACKEND_RETIRED && !old) || info->state == TR_BACKEND_FREE)
+		return wrong(watch, query, "%s, backend %u, is retired or free", field, number);
+	if (info->pool != pool || !is_of_pool(watch, pool_name, &info->address))
+		return wrong(watch, query, "%s, backend %u, %s, is none of pool %s", field, number,
+			     addr_format(&info->address, text), pool_name);
+	return true;
+}
+
+static bool check_ring(struct watch *watch, const struct watch_query *query, const char *vip, const struct tr_vip *at,
+		       bool old)
+{
+	const struct fake_maps *maps = watch->world->maps;
+	uint32_t start = at->ring + query->l4 * at->ring_size, pool = at->pool;
+	uint64_t last = 0;
+
+	if (!at->ring_size || start + at->ring_size > maps->running.limits.ring_words)
+		return wrong(watch, query, "VIP %s has no ring", vip);
+	if (!maps->pools[pool].name[0] || !vip_had_pool(watch, vip, maps->pools[pool].name))
+		return wrong(watch, query, "VIP %s looks into pool %u, %s, which is none of its own", vip, pool,
+			     maps->pools[pool].name);
+	for (uint32_t b = 0; b < at->ring_size; b++) {
+		uint64_t word = maps->rings[start + b];
+
+		if (b && word == last)
+			continue;
+		if (!check_number(watch, query, pool, old, "current", word & TR_BACKEND_MASK) ||
+		    (word & TR_WORD_LOOK &&
+		     !check_number(watch, query, pool, old, "base", word >> TR_WORD_BASE_SHIFT & TR_BACKEND_MASK)))
+			return false;
+		last = word;
+	}
 	return true;
 }
 
@@ -192,8 +239,8 @@ static bool check_answer(struct watch *watch, const struct watch_query *query, c
 {
 	const struct fake_maps *maps = watch->world->maps;
 	const char *name = answer->vip ? maps->vip_info[answer->vip].name : NULL;
-	uint32_t start = answer->ring.ring + query->l4 * answer->ring.ring_size;
-	uint64_t last = 0;
+	const struct tr_vip_old *from = &maps->vip_old[answer->vip];
+	const struct tr_vip old = { .ring = from->ring, .ring_size = from->ring_size, .pool = from->pool };
 
 	if (name && !*name)
 		return wrong(watch, query, "VIP %u is free", answer->vip);
@@ -201,18 +248,10 @@ static bool check_answer(struct watch *watch, const struct watch_query *query, c
 		return wrong(watch, query, "VIP %s is neither the one before nor the one after", name ? name : "none");
 	if (!name)
 		return true;
-	if (!answer->ring.ring_size || start + answer->ring.ring_size > maps->running.limits.ring_words)
-		return wrong(watch, query, "VIP %s has no ring", name);
-	for (uint32_t b = 0; b < answer->ring.ring_size; b++) {
-		uint64_t word = maps->rings[start + b];
-
-		if (b && word == last)
-			continue;
-		if (!check_word(watch, query, name, word))
-			return false;
-		last = word;
-	}
-	return true;
+	if (answer->ring.how & TR_HOW_MOVING && maps->vips[answer->vip].how & TR_HOW_MOVING &&
+	    !check_ring(watch, query, name, &old, true))
+		return false;
+	return check_ring(watch, query, name, &answer->ring, false);
 }
 
 static bool check_dangling(struct watch *watch)
@@ -259,14 +298,52 @@ bool watch_observe(struct watch *watch)
 	return check_dangling(watch);
 }
 
+/* The last target's pool of that name has someone for new flows. */
+static bool is_usable(const struct watch *watch, const char *name)
+{
+	size_t last = watch->n_targets - 1;
+	const struct config *config = watch->targets[last].config;
+
+	for (size_t p = 0; p < config->n_pools; p++)
+		if (!strcmp(config->pools[p].name, name))
+			return watch->targets[last].usable[p];
+	return false;
+}
+
+static bool check_served(struct watch *watch, const struct watch_query *query)
+{
+	const struct fake_maps *maps = watch->world->maps;
+	const struct tr_vip *ring = &query->answers[0].ring;
+
+	if (!query->answers[0].vip || !is_usable(watch, maps->pools[ring->pool].name))
+		return true;
+	for (uint32_t b = 0; b < ring->ring_size; b++) {
+		uint32_t number = maps->rings[ring->ring + query->l4 * ring->ring_size + b] & TR_BACKEND_MASK;
+
+		if (maps->backends[number].serves == TR_SERVES_NONE)
+			return wrong(watch, query, "new flows go to backend %u, which takes none", number);
+	}
+	return true;
+}
+
 bool watch_end(struct watch *watch)
 {
-	forget_targets(watch, 1);
+	watch->reached = watch->n_targets - 1;
+	if (!watch_observe(watch))
+		return false;
 	for (size_t q = 0; q < watch->n_queries; q++) {
 		const struct watch_query *query = &watch->queries[q];
 
 		if (query->n_values > 1 || query->n_answers > 1)
 			return wrong(watch, query, "caches may still hold what was before the change");
+		if (!check_served(watch, query))
+			return false;
 	}
+	return true;
+}
+
+bool watch_settled(struct watch *watch)
+{
+	forget_targets(watch, 1);
 	return watch_observe(watch);
 }

@@ -8,7 +8,7 @@
 
 #include "plan_world.h"
 
-#define WATCH_TARGETS_MAX 4	/* what was last reached, attempts that were broken off, and what is under way */
+#define WATCH_TARGETS_MAX 12	/* what had last settled, all that was reached or broken off since, and what is under way */
 #define WATCH_KNOWN_MAX 64
 
 struct watch_answer {
@@ -37,7 +37,7 @@ struct watch {
 		bool *usable;	/* by pool: a backend of it takes flows */
 		uint32_t *vips;	/* by query, as naive_find_vip() */
 	} targets[WATCH_TARGETS_MAX];
-	size_t n_targets;
+	size_t n_targets, reached;	/* the last one that was reached, an index */
 	char why[256];		/* of the first violation */
 };
 
@@ -50,11 +50,17 @@ void watch_free(struct watch *watch);
 void watch_begin(struct watch *watch, struct config *config);
 /*
  * False, with *why, unless each packet's every possible answer is that of the configuration before, after, or of an
- * attempt that was broken off between: its VIP is there, and the words of its ring name backends of that VIP's pool,
- * before or after, that have a complete record and are not retired; or none where the pool has none to name.
+ * attempt that was broken off between: its VIP is there, and so are the ring and the pool that it had in any configuration since
+ * all had settled (and, where it moves, those that it comes from); the words name backends of that pool, with a complete record
+ * and not retired; or none, but only where the pool has none to name.
  */
 bool watch_observe(struct watch *watch);
-/* The change is done: no other answers are possible now, and each is the naive evaluation's. */
+/*
+ * The change is done, but for what takes its time: the VIP is the naive evaluation's, no cache may hold another answer, and
+ * no word sends new flows to a backend that takes none, where another could.
+ */
 bool watch_end(struct watch *watch);
+/* All has settled: what was before the last change is not possible any more. */
+bool watch_settled(struct watch *watch);
 
 #endif

@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# The command line: exit statuses, messages that say what would be right, limits, the forced change of a hash key, unload,
-# systemd's notification, and that bpftool prints every map as structures.
+# The command line: exit statuses, messages that say what would be right, limits, changes of the hash key, unload, systemd's
+# notification, and that bpftool prints every map as structures.
 set -euo pipefail
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
+# Few flows, so that a look into all of their map is quick.
+limits='limits: { backends: 100, vips: 10, ring_words: 131074, cache: 64, tcp_flows: 64, syn_flows: 64, udp_flows: 64, tracked_flows: 64 }'
 commands=(run check load attach detach unload status stats decap version help)
 
 configure_with() {
@@ -13,7 +15,7 @@ configure_with() {
 		devices: [eth0]
 		$1
 		pools:
-		  - { name: web, backends: [{ address: $(address4 b1) }, { address: "$(address6 b1)", weight: 200 }] }
+		  - { name: web, times: $quick, backends: [{ address: $(address4 b1) }, { address: "$(address6 b1)", weight: 200 }] }
 		vips:
 		  - { name: www, addresses: [$vip4, "$vip6", 198.51.100.0/24], services: [80/tcp, all/udp], pool: web }
 	END
@@ -55,18 +57,40 @@ every_command_has_help() {
 
 key() { bpftool -j map dump pinned "$pins/$tag/settings" | json "s[0]['formatted']['value']['hash_key']"; }
 
-key_is_forced() {
+# key_becomes KEY: by a load.
+key_becomes() {
 	local before
 	before=$(key)
-	load --force
-	! equal "$before" "$(key)"
+	configure_with "$limits"$'\n'"hash_key: $1"
+	load
+	refuses equal "$before" "$(key)"
+}
+
+# key_is_busy KEY: VIPs still move from the key before, since no controller settles them; nothing is changed.
+key_is_busy() {
+	local before
+	before=$(key)
+	configure_with "$limits"$'\n'"hash_key: $1"
+	refused "hash_key: VIPs still move from the one before.*tailrace status" load
+	equal "$before" "$(key)"
+	equal True "$(moving)"
+}
+
+moving() { on balancer "$tailrace" status -i "$tag" --json | json "s['vips'][0]['moving']"; }
+
+# A controller settles it.
+key_settles() {
+	start_controller
+	wait_settled
+	stop_controller
+	equal False "$(moving)"
 }
 
 # Structures, not bytes: bpftool puts the value's fields under "formatted". A PROG_ARRAY holds ids.
 prints_every_map() {
 	local map
 	for map in vip_addresses vip_prefixes services vips rings backends settings verdicts vip_traffic backend_traffic \
-		backend_info pool_info vip_info instance scratch vip_cache; do
+		backend_info pool_info vip_info vip_old pool_flows pool_counts flows flow_state instance scratch vip_cache; do
 		bpftool -j map dump pinned "$pins/$tag/$map" > "$tmp/dump"
 		grep -q '"formatted"' "$tmp/dump" || { echo "$map"; head -c 300 "$tmp/dump"; return 1; }
 	done
@@ -109,7 +133,7 @@ ok "unknown option" refused "stats --help" "$tailrace" stats --jsno
 ok "no configuration named" refused "no configuration" "$tailrace" check
 ok "one argument too many" refused "unexpected argument 'x'" "$tailrace" unload x
 
-configure_with "limits: { backends: 100, vips: 10, ring_words: 131074, cache: 64 }"
+configure_with "$limits"
 ok "check: a good file" "$tailrace" check -c "$config"
 ok "check --quiet says nothing" equal "" "$("$tailrace" check -q -c "$config" 2>&1)"
 ok "check: no such file" refused "nosuch.yaml" "$tailrace" check -c /nosuch.yaml
@@ -120,15 +144,19 @@ ok "status of no instance says what makes one" refused "tailrace load -c" "$tail
 ok "load" load
 ok "bpftool prints every map as structures" prints_every_map
 ok "load again changes nothing" said "nothing to change" load
-configure_with "limits: { backends: 101, vips: 10, ring_words: 131074, cache: 64 }"
+configure_with "${limits/backends: 100/backends: 101}"
 ok "a limit above the map's size names both" refused "limits.backends: .*made for" load
-configure_with "limits: { backends: 50, vips: 10, ring_words: 131074, cache: 64 }"
+configure_with "${limits/backends: 100/backends: 50}"
 ok "a limit below it is taken" load
 configure_with "hash_key: 00000000000000000000000000000001"
 ok "limits left out are the defaults, above the maps'" refused "limits\." load
-configure_with $'limits: { backends: 100, vips: 10, ring_words: 131074, cache: 64 }\nhash_key: 00000000000000000000000000000001'
-ok "another hash key is refused, and says how to force it" refused "hash_key.*--force" load
-ok "load --force takes it" key_is_forced
+ok "another hash key is taken" key_becomes 00000000000000000000000000000001
+ok "status says that VIPs move" equal True "$(moving)"
+ok "a second one before that is over is refused, and says when" key_is_busy 00000000000000000000000000000002
+configure_with "$limits"$'\nhash_key: 00000000000000000000000000000001'
+ok "the first one stays good" load
+ok "a controller ends the move" key_settles
+ok "now the second one is taken" key_becomes 00000000000000000000000000000002
 ok "a bad file leaves the instance as it is" refused "bad.yaml:3" on balancer "$tailrace" load -c "$tmp/bad.yaml"
 ok "it is still there" "$tailrace" status -i "$tag"
 

@@ -33,6 +33,7 @@ web() {
 		encapsulation: { source4: ${2:-172.16.0.0/24} }
 		pools:
 		  - name: web
+		    times: $quick
 		    ring_size: 4099
 		    backends: [{ address: $(address4 b1) }, { address: $(address4 b2), weight: ${3:-100} }]
 		vips:
@@ -236,7 +237,7 @@ full() {
 		limits: { addresses: 1, vips: 1, pools: 1, services: 1, backends: 1, ring_words: 1024 }
 		encapsulation: { source4: 172.16.0.0/24 }
 		pools:
-		  - { name: ${3:-web}, ring_size: 251, backends: [{ address: $(address4 "${5:-b1}") }] }
+		  - { name: ${3:-web}, times: $quick, ring_size: 251, backends: [{ address: $(address4 "${5:-b1}") }] }
 		vips:
 		  - { name: ${2:-www}, addresses: [${1:-$vip4}], services: [${4:-7/udp}], pool: ${3:-web} }
 	END
@@ -246,6 +247,7 @@ change() {
 	full "${@:4}"
 	applied
 	wait_until 3 all_take_flows
+	wait_settled
 	echoed_by "$1" 8 "$2" "$3"
 }
 
@@ -261,8 +263,11 @@ test_full_limits() {
 	ok "limits reached: another VIP" change b1 192.0.2.2 7 192.0.2.2 other
 	ok "limits reached: another port" change b1 192.0.2.2 8 192.0.2.2 other web 8/udp
 	ok "limits reached: another pool" change b1 192.0.2.2 8 192.0.2.2 other pool 8/udp
-	ok "a backend's number rests, and a reload that needs it says so" refused "10 s" change b2 "$vip4" 7 "$vip4" www web 7/udp b2
-	sleep 10
+	ok "a backend's number rests, and a reload that needs it says so" \
+		refused "all 2 backend numbers .*until its drain time is over" change b2 "$vip4" 7 "$vip4" www web 7/udp b2
+	ok "what was refused has changed nothing" echoed_by b1 8 192.0.2.2 8
+	full "$vip4" www web 7/udp b2
+	ok "a while later the number is free, and the same reload is taken" wait_until 40 applied
 	ok "limits reached: all at once" change b2 "$vip4" 7 "$vip4" www web 7/udp b2
 	ok "stops" stop
 	on balancer "$tailrace" unload -i "$tag" 2> /dev/null

@@ -9,10 +9,10 @@ set -euo pipefail
 write_config() {
 	configure <<-END
 		pools:
-		  - { name: four, backends: [{ address: $(address4 b1) }, { address: $(address4 b2) }] }
-		  - { name: six, backends: [{ address: "$(address6 b2)" }, { address: "$(address6 b3)" }] }
-		  - { name: first, backends: [{ address: $(address4 b1) }] }
-		  - { name: last, backends: [{ address: "$(address6 b3)" }] }
+		  - { name: four, times: $quick, backends: [{ address: $(address4 b1) }, { address: $(address4 b2) }] }
+		  - { name: six, times: $quick, backends: [{ address: "$(address6 b2)" }, { address: "$(address6 b3)" }] }
+		  - { name: first, times: $quick, backends: [{ address: $(address4 b1) }] }
+		  - { name: last, times: $quick, backends: [{ address: "$(address6 b3)" }] }
 		vips:
 		  - { name: four, addresses: [192.0.2.1, "2001:db8::1"], services: [80/tcp, 7/udp], pool: four }
 		  - { name: six, addresses: [192.0.2.2, "2001:db8::2"], services: [80/tcp, 7/udp], pool: six }

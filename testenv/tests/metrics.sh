@@ -16,7 +16,7 @@ bring_up() {
 	done
 	configure <<-END
 		pools:
-		  - { name: web, backends: [{ address: $(address4 b1) }, { address: "$(address6 b2)", weight: 300 }] }
+		  - { name: web, times: $quick, backends: [{ address: $(address4 b1) }, { address: "$(address6 b2)", weight: 300 }] }
 		vips:
 		  - { name: www, addresses: [$vip4, "$vip6"], services: [80/tcp], pool: web }
 		  - { name: echo, addresses: [$vip4, "$vip6"], services: [7/udp], pool: web }

@@ -60,6 +60,7 @@ bring_up() {
 	configure <<-END
 		pools:
 		  - name: all
+		    times: $quick
 		    backends: [{ address: $(address4 b1) }, { address: 10.0.1.4 }, { address: "fd00:0:0:1::5" }]
 		vips:
 		  - { name: echo, addresses: [$vip4, "$vip6"], services: [7/udp], pool: all }
@@ -79,11 +80,12 @@ becomes() { wait_until "$3" next_hop_is "$1" "$2" || { status | json s; return 1
 
 answer() { echoed_by "$1" 60 "$vip4" 7 && echoed_by "$1" 60 "$vip6" 7; }
 all_answer() { answer "b1 b4 b5"; }
+all_answer_again() { wait_settled && all_answer; }
 
 # mac_changes ADDRESS SECONDS
 mac_changes() {
 	ip -n "$tag-router" link set dev lan address "$1"
-	wait_until "$2" all_answer || all_answer
+	wait_until "$2" all_answer || all_answer_again
 }
 
 # Nobody announces anything: the balancer's own kernel has to notice, since the controller keeps asking it.
@@ -110,7 +112,7 @@ gone_and_back() {
 		route replace default via fd00:0:0:1::1
 	END
 	becomes "$2" "ok True" 20
-	all_answer
+	all_answer_again
 }
 
 # route_changes STATE ROUTE...: while the balancer has this route to b1, b1 is in this state.
@@ -122,7 +124,7 @@ route_changes() {
 	answer "b4 b5"
 	ip -n "$tag-balancer" route del "$@"
 	becomes "$(address4 b1)" "ok True" 5
-	all_answer
+	all_answer_again
 }
 
 status_says_why() { on balancer "$tailrace" status -i "$tag" | grep -E "$1"; }

@@ -17,6 +17,7 @@ bring_up() {
 	configure <<-END
 		pools:
 		  - name: web
+		    times: $quick
 		    backends: [{ address: $(address4 b1) }, { address: $(address4 b2) }, { address: "$(address6 b3)" }]
 		vips:
 		  - { name: www, addresses: [$vip4, "$vip6"], services: [80/tcp, 7/udp], pool: web }

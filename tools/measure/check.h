@@ -3,6 +3,7 @@
 #ifndef BENCH_CHECK_H
 #define BENCH_CHECK_H
 
+#include "records.h"
 #include "scenario.h"
 #include "target.h"
 
@@ -26,5 +27,8 @@ int check_passed(const struct scenario *scenario, const struct check_run *run, c
 /* Every packet is counted by the scenario's verdict, its VIP, and as many backends as its flows must have. */
 int check_counts(const struct scenario *scenario, const struct target_counts *before,
 		 const struct target_counts *after, uint64_t packets);
+/* The tiers hold what the scenario says, none was refused, and the packets made as many records as it says. */
+int check_records(const struct scenario *scenario, const struct records_counts *before,
+		  const struct records_counts *after, uint64_t packets);
 
 #endif

@@ -127,16 +127,30 @@ int bench_check_floor(struct bench *bench)
 	return err ?: check_forwarded(bench->scenario, "floor", &result, added, bench->len);
 }
 
+int bench_prepare_target(struct bench *bench, const struct target *target)
+{
+	struct check_run result;
+	int err = records_clear(target);
+	double ns;
+
+	if (err || !bench->scenario->before)
+		return err;
+	return run(bench, target->entry, scenario_added(bench->scenario), bench->scenario->before, &result, &ns);
+}
+
 int bench_check_target(struct bench *bench, const struct target *target)
 {
 	const struct scenario *scenario = bench->scenario;
+	struct records_counts records_before, records_after;
 	struct target_counts before, after;
 	struct check_run result;
 	double ns;
 	int err = target_count(target, &before);
 
+	err = err ?: records_count(target, &records_before);
 	err = err ?: run(bench, target->entry, scenario_added(scenario), CHECK_REPEATS, &result, &ns);
 	err = err ?: target_count(target, &after);
+	err = err ?: records_count(target, &records_after);
 	if (err)
 		return err;
 	if (scenario->verdict == TR_V_FORWARDED) {
@@ -145,5 +159,6 @@ int bench_check_target(struct bench *bench, const struct target *target)
 	} else {
 		err = check_passed(scenario, &result, bench->frame, bench->len);
 	}
-	return err ?: check_counts(scenario, &before, &after, CHECK_REPEATS);
+	err = err ?: check_counts(scenario, &before, &after, CHECK_REPEATS);
+	return err ?: check_records(scenario, &records_before, &records_after, CHECK_REPEATS);
 }

@@ -27,6 +27,8 @@ int bench_time_tx(struct bench *bench, uint32_t repeat, double *ret_ns);
 int bench_time_floor(struct bench *bench, uint32_t repeat, double *ret_ns);
 int bench_time_target(struct bench *bench, const struct target *target, uint32_t repeat, double *ret_ns);
 
+/* Empties the flow table and lets through what the scenario says goes first. As bench_open(). */
+int bench_prepare_target(struct bench *bench, const struct target *target);
 /* Whether the packets of 1,000 repeats come out as they must; -EBADMSG with the reason logged where they do not. */
 int bench_check_floor(struct bench *bench);
 int bench_check_target(struct bench *bench, const struct target *target);

@@ -8,11 +8,17 @@
 #include <string.h>
 
 #include "scenario.h"
+#include "setup.h"
 #include "util.h"
 
 #define VIP4 "203.0.113.1"		/* number 1: IPv4 backends */
 #define VIP6 "2001:db8:1::5"		/* number 5: IPv6 backends */
 #define ALL_PORTS4 "203.0.113.61"	/* number 61 */
+#define SETTLING4 "203.0.113.65"
+#define FADING4 "203.0.113.66"
+#define TRACK4 "203.0.113.67"
+#define CLIENT4 "203.0.113.68"
+#define FLOWS_4K (1ULL << 12)
 #define FLOWS_64K (1ULL << 16)
 #define FLOWS_1M (1ULL << 20)
 #define FLOWS_ALL (1ULL << 32)		/* none comes twice in a run */
@@ -22,6 +28,10 @@
 	.family = FRONT_IPV4, .protocol = (protocol_), .daddr = (daddr_), .port = (port_), .flows = (flows_)
 #define IPV6(protocol_, daddr_, port_, flows_)                                                     \
 	.family = FRONT_IPV6, .protocol = (protocol_), .daddr = (daddr_), .port = (port_), .flows = (flows_)
+#define FILLS_SYN (8 * TR_SYN_FLOWS_DEFAULT)	/* SYNs after which no set of the tier has a free slot */
+#define CURRENT 1			/* first backends of pools 1 and 2 */
+#define BASE (1 + SETUP_POOL_SIZE)
+#define TO(vip, backends_) .verdict = TR_V_FORWARDED, .vip_first = (vip), .vip_last = (vip), .backends = (backends_)
 #define COUNTED(verdict_, first, last) .verdict = TR_V_##verdict_, .vip_first = (first), .vip_last = (last)
 
 const struct scenario scenarios[] = {
@@ -40,6 +50,16 @@ const struct scenario scenarios[] = {
 	{ "notvip4", IPV4(IPPROTO_TCP, "192.168.0.1", 443, 1), COUNTED(NOT_VIP, 0, 0), .reach = 2 },
 	{ "notvip4-64k", IPV4(IPPROTO_TCP, "192.168.0.0", 443, FLOWS_64K), COUNTED(NOT_VIP, 0, 0),
 	  .vary = FRONT_VARY_ADDRESS },
+	{ "unsettled4-recorded", IPV4(IPPROTO_TCP, SETTLING4, 443, FLOWS_4K), TO(SETUP_VIP_SETTLING, BASE),
+	  .before = FLOWS_4K, .held = { [TR_TIER_TCP] = FLOWS_4K }, .reach = 8 },
+	{ "unsettled4-recorded-64k", IPV4(IPPROTO_TCP, SETTLING4, 443, FLOWS_64K), TO(SETUP_VIP_SETTLING, BASE),
+	  .before = FLOWS_64K, .held = { [TR_TIER_TCP] = FLOWS_64K } },
+	{ "unsettled4-unrecorded", IPV4(IPPROTO_TCP, FADING4, 443, FLOWS_64K), TO(SETUP_VIP_FADING, CURRENT) },
+	{ "unsettled4-syn", IPV4(IPPROTO_TCP, SETTLING4, 443, FLOWS_ALL), TO(SETUP_VIP_SETTLING, CURRENT),
+	  .syn = true, .before = FILLS_SYN, .held = { [TR_TIER_SYN] = TR_SYN_FLOWS_DEFAULT }, .inserts = true },
+	{ "track4-64k", IPV4(IPPROTO_TCP, TRACK4, 443, FLOWS_64K), TO(SETUP_VIP_TRACK, CURRENT),
+	  .before = FLOWS_64K, .tracks = true },
+	{ "client4-64k", IPV4(IPPROTO_TCP, CLIENT4, 443, FLOWS_64K), TO(SETUP_VIP_CLIENT, CURRENT) },
 	{ "arp", .family = FRONT_ARP, .flows = 1, COUNTED(NOT_IP, 0, 0), .reach = 1.5 },
 };
 const size_t n_scenarios = ARRAY_SIZE(scenarios);

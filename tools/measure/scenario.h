@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "front.h"
+#include "tailrace.h"
 #include "verdicts.h"
 
 /* VIP numbers: exact services on an IPv4 and an IPv6 address each; IPv4 prefixes; all ports, both families. */
@@ -20,6 +21,12 @@
 #define SETUP_PREFIX_LAST 60
 #define SETUP_ALL_PORTS_FIRST 61
 #define SETUP_ALL_PORTS_LAST 64
+/* As the first ones, on IPv4 and IPv6; but every bucket of theirs asks the flow table, or they have another mode. */
+#define SETUP_VIP_SETTLING 65
+#define SETUP_VIP_FADING 66
+#define SETUP_VIP_TRACK 67
+#define SETUP_VIP_CLIENT 68
+#define SETUP_VIP_LAST 68
 #define SETUP_VIP_ADDRESS4 "203.0.113.0"	/* plus the VIP's number */
 #define SETUP_VIP_ADDRESS6 "2001:db8:1::"	/* plus the VIP's number */
 #define SETUP_PREFIXES "100.64.0.0"
@@ -37,6 +44,11 @@ struct scenario {
 	uint32_t vip_first, vip_last;	/* one of these numbers counts the packet; 0: none */
 	enum front_vary vary;
 	bool syn;			/* TCP: the first segment rather than a later one */
+	uint32_t before;		/* packets that go through first, so that the flow table is as `held` says */
+	uint32_t held[TR_TIER_COUNT];	/* records in each tier then, and from then on */
+	uint32_t backends;		/* the first number of the pool of backends that gets all of it; 0: any */
+	bool inserts;			/* every packet makes a record */
+	bool tracks;			/* some of them may: it is not known which flows are forgotten */
 	double reach;			/* the ratio to reach; 0: none set */
 };
 

@@ -5,12 +5,12 @@
 #include <linux/if_ether.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "addr.h"
 #include "log.h"
+#include "records.h"
 #include "vip_filter.h"
 #include "scenario.h"
 #include "setup.h"
@@ -29,6 +29,12 @@ static struct tr_addr address(const char *text, uint32_t add)
 
 static uint32_t pool_of(uint32_t vip)
 {
+	if (vip == SETUP_VIP_SETTLING)
+		return SETUP_POOL_SETTLING;
+	if (vip == SETUP_VIP_FADING)
+		return SETUP_POOL_FADING;
+	if (vip > SETUP_ALL_PORTS_LAST)
+		return 1;
 	return vip <= SETUP_EXACT_LAST ? (vip - 1) % SETUP_POOLS + 1 : (vip - 1) % (SETUP_POOLS / 2) + 1;
 }
 
@@ -56,7 +62,7 @@ static int add_exact_services(const struct target *target, uint32_t id, uint32_t
 
 static struct tr_vip_address vip_address(uint32_t id, uint32_t vip, uint32_t len)
 {
-	if (vip >= SETUP_ALL_PORTS_FIRST)
+	if (vip >= SETUP_ALL_PORTS_FIRST && vip <= SETUP_ALL_PORTS_LAST)
 		return (struct tr_vip_address){ .id = id, .all_ports = { vip, vip }, .len = len, .alone = 1 };
 	return (struct tr_vip_address){ .id = id, .has_exact = { 1, 1 }, .len = len, .alone = 1 };
 }
@@ -96,11 +102,16 @@ static int add_prefix(const struct target *target, struct vip_filter *filter, ui
 	return err ?: add_exact_services(target, id, vip);
 }
 
+static uint16_t mode_of(uint32_t vip)
+{
+	return vip == SETUP_VIP_TRACK ? TR_MODE_TRACK : vip == SETUP_VIP_CLIENT ? TR_MODE_CLIENT : TR_MODE_CHANGES;
+}
+
 static int add_vip(const struct target *target, uint32_t vip)
 {
 	uint32_t ring = (pool_of(vip) - 1) * TR_L4_COUNT * SETUP_RING_SIZE;
 	struct tr_vip value = {
-		.ring = ring, .ring_size = SETUP_RING_SIZE, .pool = pool_of(vip),
+		.ring = ring, .ring_size = SETUP_RING_SIZE, .pool = pool_of(vip), .how = mode_of(vip),
 	};
 
 	return update(target, "vips", &vip, &value);
@@ -113,7 +124,7 @@ static int fill_vips(const struct target *target)
 	int err = 0;
 
 	vip_filter_clear(&filter);
-	for (uint32_t vip = 1; vip <= SETUP_ALL_PORTS_LAST && !err; vip++) {
+	for (uint32_t vip = 1; vip <= SETUP_VIP_LAST && !err; vip++) {
 		err = add_vip(target, vip);
 		if (err || (vip >= SETUP_PREFIX_FIRST && vip <= SETUP_PREFIX_LAST))
 			continue;
@@ -159,7 +170,7 @@ static void fill_backends(struct tr_backend *backends)
 	for (uint32_t number = 1; number <= SETUP_BACKENDS; number++) {
 		struct tr_backend backend = {
 			.mtu = SETUP_MTU, .dmac = { 2, 0, 0, 0, 1, number }, .smac = { 2, 0, 0, 0, 0, 1 },
-			.ifindex = 1, .generation = 1,
+			.ifindex = 1, .generation = 1, .serves = TR_SERVES_ALL,
 		};
 
 		if (number <= SETUP_BACKENDS / 2) {
@@ -176,13 +187,20 @@ static void fill_backends(struct tr_backend *backends)
 }
 
 /* No Maglev here: which of its backends a bucket names makes no difference to what reading it costs. */
+static uint64_t bucket_word(uint32_t pool, uint64_t number)
+{
+	if (pool == SETUP_POOL_SETTLING)
+		return number | (number + SETUP_POOL_SIZE) << TR_WORD_BASE_SHIFT | TR_WORD_LOOK | TR_WORD_REC;
+	return number | number << TR_WORD_BASE_SHIFT | (pool == SETUP_POOL_FADING ? TR_WORD_LOOK : 0);
+}
+
 static void fill_rings(uint64_t *words)
 {
-	for (uint64_t i = 0; i < (uint64_t)SETUP_POOLS * TR_L4_COUNT * SETUP_RING_SIZE; i++) {
-		uint64_t pool = i / (TR_L4_COUNT * SETUP_RING_SIZE);
-		uint64_t number = pool * SETUP_POOL_SIZE + 1 + (i * 0x9e3779b97f4a7c15ULL >> 61);
+	for (uint64_t i = 0; i < (uint64_t)SETUP_RINGS * TR_L4_COUNT * SETUP_RING_SIZE; i++) {
+		uint64_t pool = i / (TR_L4_COUNT * SETUP_RING_SIZE) + 1;
+		uint64_t first = pool <= SETUP_POOLS ? (pool - 1) * SETUP_POOL_SIZE + 1 : 1;
 
-		words[i] = number | number << TR_WORD_BASE_SHIFT;
+		words[i] = bucket_word(pool, first + (i * 0x9e3779b97f4a7c15ULL >> 61));
 	}
 }
 
@@ -195,31 +213,15 @@ static void fill_settings(struct tr_settings *settings)
 		.entropy6 = htonl(0xffffffff),
 		.prefixes = FRONT_PREFIXES,
 	};
-}
-
-/* A whole map as memory; NULL, the reason logged. */
-static void *map_memory(const struct target *target, const char *name, size_t value_size, size_t *ret_size)
-{
-	size_t page = getpagesize();
-	struct bpf_map *map = target_map(target, name);
-	void *memory;
-
-	if (!map)
-		return NULL;
-	*ret_size = (bpf_map__max_entries(map) * value_size + page - 1) & ~(page - 1);
-	memory = mmap(NULL, *ret_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (memory != MAP_FAILED)
-		return memory;
-	log_err(-errno, "mapping %s", name);
-	return NULL;
+	records_place(settings);
 }
 
 int target_fill(const struct target *target)
 {
 	size_t backends_size = 0, rings_size = 0, settings_size = 0;
-	struct tr_backend *backends = map_memory(target, "backends", sizeof(*backends), &backends_size);
-	uint64_t *rings = map_memory(target, "rings", sizeof(*rings), &rings_size);
-	struct tr_settings *settings = map_memory(target, "settings", sizeof(*settings), &settings_size);
+	struct tr_backend *backends = target_memory(target, "backends", sizeof(*backends), &backends_size);
+	uint64_t *rings = target_memory(target, "rings", sizeof(*rings), &rings_size);
+	struct tr_settings *settings = target_memory(target, "settings", sizeof(*settings), &settings_size);
 	int err = backends && rings && settings ? 0 : -EIO;
 
 	if (!err) {
@@ -234,5 +236,5 @@ int target_fill(const struct target *target)
 		munmap(rings, rings_size);
 	if (settings)
 		munmap(settings, settings_size);
-	return err;
+	return err ?: records_clear(target);
 }

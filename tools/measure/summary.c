@@ -85,7 +85,7 @@ static void print_bar(double ratio, double longest)
 
 static void print_row(const struct worker_job *job, const struct summary_row *row, double longest)
 {
-	printf("%-12s %7.1f %7.1f %6.2f %6.0f%%", row->scenario->name, row->ns, row->floor_ns, row->ratio,
+	printf("%-24s %7.1f %7.1f %6.2f %6.0f%%", row->scenario->name, row->ns, row->floor_ns, row->ratio,
 	       row->spread * 100);
 	if (job->against) {
 		printf(" %8.1f %+7.1f ± %.1f\n", row->against_ns, row->difference, row->difference_spread / 2);
@@ -104,7 +104,7 @@ void summary_print(const struct worker_job *job, const struct summary *summary)
 
 	for (size_t i = 0; i < job->n; i++)
 		longest = fmax(longest, summary->rows[i].ratio);
-	printf("%-12s %7s %7s %6s %7s", "scenario", "ns", "floor", "ratio", "spread");
+	printf("%-24s %7s %7s %6s %7s", "scenario", "ns", "floor", "ratio", "spread");
 	printf(job->against ? " %8s  difference\n" : " %6s\n", job->against ? "against" : "reach");
 	for (size_t i = 0; i < job->n; i++)
 		print_row(job, &summary->rows[i], longest);

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
 #include "log.h"
+#include "records.h"
 #include "tailrace.skel.h"
 #include "target.h"
+#include "ticks.h"
 #include "util.h"
 
 static const char *const stages[] = { [TR_STAGE_TCP] = "tr_tcp", [TR_STAGE_UDP] = "tr_udp" };
@@ -22,29 +26,69 @@ struct bpf_map *target_map(const struct target *target, const char *name)
 	return map;
 }
 
-/* The default that the object itself carries, whichever build it is: its place in .rodata is found through BTF. */
-static int read_rodata(const struct bpf_object *object, const char *name, uint32_t *ret)
+void *target_memory(const struct target *target, const char *name, size_t value_size, size_t *ret_size)
+{
+	size_t page = getpagesize();
+	struct bpf_map *map = target_map(target, name);
+	void *memory;
+
+	if (!map)
+		return NULL;
+	*ret_size = (bpf_map__max_entries(map) * value_size + page - 1) & ~(page - 1);
+	memory = mmap(NULL, *ret_size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (memory != MAP_FAILED)
+		return memory;
+	log_err(-errno, "mapping %s", name);
+	return NULL;
+}
+
+/*
+ * What the object's read-only variables are before it is loaded, and where this one lies in it: whichever build it is, BTF
+ * tells. NULL: it has none.
+ */
+static const char *find_rodata(const struct bpf_object *object, const char *name, size_t *ret_offset, size_t *ret_size)
 {
 	const struct btf *btf = bpf_object__btf(object);
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
 	int id = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
 	const struct btf_type *section = id < 0 ? NULL : btf__type_by_id(btf, id);
-	const char *data;
-	size_t size;
+	const char *data = map ? bpf_map__initial_value(map, ret_size) : NULL;
 
-	data = map ? bpf_map__initial_value(map, &size) : NULL;
 	if (!data || !section)
-		return -ENOENT;
+		return NULL;
 	for (uint32_t i = 0; i < btf_vlen(section); i++) {
 		const struct btf_var_secinfo *var = &btf_var_secinfos(section)[i];
 		const struct btf_type *type = btf__type_by_id(btf, var->type);
 
-		if (strcmp(btf__name_by_offset(btf, type->name_off), name) || var->offset + sizeof(*ret) > size)
-			continue;
-		memcpy(ret, data + var->offset, sizeof(*ret));
-		return 0;
+		*ret_offset = var->offset;
+		if (!strcmp(btf__name_by_offset(btf, type->name_off), name) && var->offset + sizeof(uint32_t) <= *ret_size)
+			return data;
 	}
-	return -ENOENT;
+	return NULL;
+}
+
+static int read_rodata(const struct bpf_object *object, const char *name, uint32_t *ret)
+{
+	size_t offset, size;
+	const char *data = find_rodata(object, name, &offset, &size);
+
+	if (!data)
+		return -ENOENT;
+	memcpy(ret, data + offset, sizeof(*ret));
+	return 0;
+}
+
+static int write_rodata(const struct bpf_object *object, const char *name, uint32_t value)
+{
+	size_t offset, size;
+	const char *data = find_rodata(object, name, &offset, &size);
+	_cleanup_free_ char *copy = data ? malloc(size) : NULL;
+
+	if (!copy)
+		return data ? -ENOMEM : -ENOENT;
+	memcpy(copy, data, size);
+	memcpy(copy + offset, &value, sizeof(value));
+	return bpf_map__set_initial_value(bpf_object__find_map_by_name(object, ".rodata"), copy, size);
 }
 
 static int size_cache(const struct target *target)
@@ -56,6 +100,14 @@ static int size_cache(const struct target *target)
 	if (!err)
 		err = map ? bpf_map__set_max_entries(map, entries * target->cpus) : -ENOENT;
 	return err ? log_err(err, "sizing vip_cache") : 0;
+}
+
+/* An older build has no clock. */
+static int set_clock(const struct target *target)
+{
+	int err = write_rodata(target->object, "tick_shift", ticks_shift());
+
+	return err == -ENOENT ? 0 : err;
 }
 
 static int fill_stages(const struct target *target)
@@ -86,7 +138,9 @@ int target_open(struct target *target, const char *path)
 	target->object = path ? bpf_object__open_file(path, NULL) : bpf_object__open_mem(elf, size, NULL);
 	if (!target->object)
 		return log_err(-errno, "opening %s", path ?: "the built-in object");
-	err = size_cache(target);
+	err = set_clock(target);
+	err = err ?: size_cache(target);
+	err = err ?: records_size(target);
 	if (err)
 		return err;
 	err = bpf_object__load(target->object);

@@ -34,5 +34,7 @@ int target_count(const struct target *target, struct target_counts *ret_counts);
 
 /* NULL, the reason logged: it has no such map. */
 struct bpf_map *target_map(const struct target *target, const char *name);
+/* A whole map as memory, *ret_size bytes: munmap() it. NULL, the reason logged. */
+void *target_memory(const struct target *target, const char *name, size_t value_size, size_t *ret_size);
 
 #endif

@@ -31,9 +31,10 @@ static int check(const struct worker_job *job, struct bench *bench, const struct
 {
 	int err = bench_check_floor(bench);
 
-	err = err ?: bench_check_target(bench, &targets[WORKER_TARGET]);
-	if (!err && job->against)
-		err = bench_check_target(bench, &targets[WORKER_AGAINST]);
+	for (int i = 0; i < (job->against ? WORKER_TARGETS : WORKER_AGAINST) && !err; i++) {
+		err = bench_prepare_target(bench, &targets[i]);
+		err = err ?: bench_check_target(bench, &targets[i]);
+	}
 	return err;
 }
 
