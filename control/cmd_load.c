@@ -11,30 +11,37 @@
 
 static const char help[] =
 	"  -c, --config FILE   the configuration (docs/configuration.md)\n"
+	"  -w, --wait          until all has settled: times.settle, times.record and times.drain after a change, at most\n"
 	"\n"
 	"Afterwards `tailrace attach DEV`, or `ip link set dev DEV xdp pinned /sys/fs/bpf/tailrace/INSTANCE/entry`.\n"
 	"Next hops are looked up once; `tailrace run` follows them. A change of a running instance is made after its pools'\n"
-	"times.syn; settling it (docs/affinity.md) is left to the next `tailrace run`.\n";
+	"times.syn. Then it has to settle (docs/affinity.md): until a `tailrace run`, or `load --wait`, does that, UDP flows of\n"
+	"what changed stay with the backends from before, and removed backends drain without an end.\n";
 
 int cmd_load(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "wait", no_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
 	const struct controller_options how = {};
 	struct controller *controller;
 	const char *path = NULL;
+	bool wait = false;
 	int option, err;
 
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:wh", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			path = optarg;
 			break;
+		case 'w':
+			wait = true;
+			break;
 		case 'h':
-			options_print_help("load", "-c FILE", help);
+			options_print_help("load", "-c FILE [--wait]", help);
 			return 0;
 		default:
 			return options_bad("load", "bad option");
@@ -47,7 +54,7 @@ int cmd_load(int argc, char **argv)
 		return err;
 	if (dataplane_is_pending(controller_dataplane(controller)))
 		log_info("a change is being prepared: SYNs in flight are recorded first");
-	err = controller_finish(controller);
+	err = controller_finish(controller, wait);
 	if (err) {
 		controller_close(controller);
 		return err;

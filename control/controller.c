@@ -374,11 +374,11 @@ int controller_tick(struct controller *c)
 	return 0;
 }
 
-int controller_finish(struct controller *c)
+int controller_finish(struct controller *c, bool settle)
 {
 	int err = 0;
 
-	while (!err && dataplane_is_pending(c->dataplane)) {
+	while (!err && (settle ? c->due != DATAPLANE_NEVER : dataplane_is_pending(c->dataplane))) {
 		usleep(controller_due_us(c));
 		err = controller_tick(c);
 	}

@@ -46,8 +46,11 @@ bool controller_is_behind(const struct controller *controller);	/* next hops hav
 int controller_tick(struct controller *controller);
 uint64_t controller_due_us(const struct controller *controller);
 
-/* For `load`, which does not stay: waits until a change that has to be prepared is made. 0 or -errno, logged. */
-int controller_finish(struct controller *controller);
+/*
+ * For `load`, which does not stay: waits until a change that has to be prepared is made, or until all has settled, drains
+ * and records included. 0 or -errno, logged.
+ */
+int controller_finish(struct controller *controller, bool settle);
 
 /*
  * Is the device still the one that the next hops are asked for? 0: yes, or it is away (logged once). 1: it was made anew,

@@ -81,7 +81,7 @@ static void test_modes(void **state)
 
 static void test_flows(void **state)
 {
-	static const struct snapshot_tier tiers[TR_TIER_COUNT] = { { 100, 128 }, { 20, 64 }, { 3, 32 }, { 4, 32 } };
+	static const struct snapshot_tier tiers[TR_TIER_COUNT] = { { 100, 64 }, { 20, 64 }, { 3, 16 }, { 4, 32 } };
 	struct snapshot *s = read_it();
 
 	assert_memory_equal(s->tiers, tiers, sizeof(tiers));

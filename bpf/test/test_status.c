@@ -175,7 +175,7 @@ static void test_status_tables_of_affinity(void **state)
 	assert_line(text, "10.0.1.1 c-gone 100 leaving, 0s left 0 ok - - - - no: no longer configured");
 	assert_line(text, "dns a-pool client, moving from c-gone 192.0.2.1 all/udp");
 	assert_line(text, "www-resized b-pool changes, moving");
-	assert_line(text, "tcp 100 128 78.1");
+	assert_line(text, "tcp 100 64 156.2");
 	assert_line(text, "tracked 4 32 12.5");
 }
 

@@ -86,6 +86,13 @@ key_settles() {
 	equal False "$(moving)"
 }
 
+load_waits() {
+	equal True "$(moving)"
+	load --wait
+	equal False "$(moving)"
+	settled
+}
+
 # Structures, not bytes: bpftool puts the value's fields under "formatted". A PROG_ARRAY holds ids.
 prints_every_map() {
 	local map
@@ -157,6 +164,7 @@ configure_with "$limits"$'\nhash_key: 00000000000000000000000000000001'
 ok "the first one stays good" load
 ok "a controller ends the move" key_settles
 ok "now the second one is taken" key_becomes 00000000000000000000000000000002
+ok "load --wait stays until that has settled" load_waits
 ok "a bad file leaves the instance as it is" refused "bad.yaml:3" on balancer "$tailrace" load -c "$tmp/bad.yaml"
 ok "it is still there" "$tailrace" status -i "$tag"
 
