@@ -139,7 +139,7 @@ static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 
 	if (!old || !pool)
 		return -1;
 	c->old_pool = old->pool;
-	c->idle_max = pool->t_settle;
+	c->idle_max = l4 == TR_UDP ? pool->t_udp : pool->t_settle;
 	c->old_mode = old->how & TR_HOW_MODE;
 	c->old_key = packet_key(ctx, old->hash_key, old->how, l4);
 	word = bucket_word(old->ring, old->ring_size, l4, c->old_key);

@@ -82,7 +82,8 @@ static __always_inline struct flow flow_find(const struct tr_settings *set, __u3
 	flow.value = *(volatile __u64 *)&flow.record->value;
 	flow.serves = backend_serves(record_backend(flow.value), &generation);
 	flow.is_other = tr_record_generation(flow.value) != (generation & TR_RECORD_GENERATION_MASK);
-	if (!flow.value)		/* coming or going */
+	/* Coming or going, or another flow's by now. */
+	if (!flow.value || *(const volatile __u64 *)&flow.record->key != key)
 		flow.record = NULL;
 	return flow;
 }

@@ -23,7 +23,10 @@ static int allocate(struct affinity *a, uint32_t now)
 	a->backend_records = calloc(view->n_backends, sizeof(*a->backend_records));
 	a->pool_records = calloc(view->n_pools, sizeof(*a->pool_records));
 	a->named = malloc(view->n_backends);
-	if (!a->rings || !a->vips || !a->frozen || !a->kept || !a->backend_records || !a->pool_records || !a->named)
+	a->deserted = calloc(view->n_pools, sizeof(*a->deserted));
+	a->visits = calloc(view->n_pools + 2 * (size_t)view->n_vips, sizeof(*a->visits));
+	if (!a->rings || !a->vips || !a->frozen || !a->kept || !a->backend_records || !a->pool_records || !a->named || !a->deserted ||
+	    !a->visits)
 		return -ENOMEM;
 	memset(a->named, 1, view->n_backends);	/* nothing is known yet */
 	a->named_at = now;
@@ -65,6 +68,8 @@ void affinity_free(struct affinity *a)
 	free(a->backend_records);
 	free(a->pool_records);
 	free(a->named);
+	free(a->deserted);
+	free(a->visits);
 	free(a);
 }
 
@@ -102,6 +107,17 @@ static bool rings_are(const struct affinity *a, bool pending)
 bool affinity_is_pending(const struct affinity *a)
 {
 	return rings_are(a, true) || vips_are_pending(a);
+}
+
+bool affinity_is_settled(const struct affinity *a)
+{
+	for (uint32_t p = 1; p < a->view.n_pools; p++) {
+		const struct tr_pool_info *info = &a->view.pools[p];
+
+		if (a->rings[p] && (a->rings[p]->targets || info->unsettled[TR_TCP] || info->unsettled[TR_UDP]))
+			return false;
+	}
+	return !a->n_moving && !a->key_pending && !numbers_wait(a);
 }
 
 uint32_t affinity_tick(struct affinity *a, uint32_t now)

@@ -57,10 +57,10 @@ int affinity_target(struct affinity *affinity, uint32_t pool, const uint32_t *me
 void affinity_vip(struct affinity *affinity, uint32_t vip, const struct tr_vip *wanted, uint32_t now);
 
 /*
- * Another hash key: all VIPs but those in mode hash move. Before any VIP is there, at once. 0; -EBUSY and nothing changed: some VIP
- * still moves from the key before.
+ * Another hash key: all VIPs but those in mode hash move; it waits until none moves from a key or mode before. Before any VIP is
+ * there, at once. The key that is in force: no other is wanted any more.
  */
-int affinity_hash_key(struct affinity *affinity, const uint64_t key[2], uint32_t now);
+void affinity_hash_key(struct affinity *affinity, const uint64_t key[2], uint32_t now);
 
 /*
  * Whatever is due: prepared words and VIPs are set, settled, purged; drains end, numbers and leaving pools become free. To be
@@ -70,5 +70,8 @@ uint32_t affinity_tick(struct affinity *affinity, uint32_t now);
 
 /* Some planned change has not reached the words or VIPs yet. */
 bool affinity_is_pending(const struct affinity *affinity);
+
+/* No VIP moves, no bucket is unsettled, no number is on its way to become free. Records may still live. */
+bool affinity_is_settled(const struct affinity *affinity);
 
 #endif

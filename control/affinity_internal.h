@@ -47,6 +47,10 @@ struct affinity {
 	uint32_t n_moving;		/* VIPs that do not stay */
 	bool *frozen;			/* by pool: a VIP moves from or to its ring, so that none of its words settles */
 	bool *kept;			/* by pool: a VIP of it looks elsewhere than at its ring, so that no record is forgotten */
+	bool thaw;			/* frozen and kept are to be found out anew */
+	struct ring_visit {
+		uint32_t start, size;
+	} *visits;			/* room for every ring that there may be */
 	uint64_t key[2];		/* wanted, while key_pending */
 	bool key_pending;
 
@@ -54,6 +58,7 @@ struct affinity {
 	bool has_swept;
 	uint32_t *backend_records;	/* live ones, by that sweep */
 	uint32_t *pool_records;
+	bool *deserted;			/* by pool, when that sweep began: it leaves, and no VIP is of it */
 	int32_t drift[TR_TIER_COUNT];	/* used[] against what that sweep counted */
 	const struct tr_record *half;	/* a slot with a key and no value, as the sweep of half_at found it */
 	uint64_t half_key;
@@ -76,12 +81,15 @@ void ring_advance(struct affinity *a, uint32_t pool, uint32_t now);
  */
 void ring_bury(struct affinity *a, uint32_t start, uint32_t size);
 void ring_look_off(struct affinity *a, struct ring_state *ring, uint32_t word);
-/* In every word of the pool's ring. 0 or -ENOMEM. */
-int ring_look_on(struct affinity *a, uint32_t pool, uint32_t now);
+/* In every word of a ring of the pool, be it one that it has left: its VIPs leave that too. 0 or -ENOMEM. */
+int ring_look_on(struct affinity *a, uint32_t pool, uint32_t start, uint32_t size, uint32_t now);
 /* By the rules of a restart. 0 or -ENOMEM. */
 int ring_restart(struct affinity *a, uint32_t pool, uint32_t now);
-/* No word names the number as the base before any more. */
-void ring_forget_prev(struct affinity *a, uint32_t pool, uint32_t number);
+/* Each of the first n visits once, in any order. */
+void rings_visit(struct affinity *a, size_t n, void (*visit)(struct affinity *a, uint32_t start, uint32_t size));
+/* No word names a number that is NAMED_ENDS as the base before any more. */
+#define NAMED_ENDS 4
+void ring_forget_prev(struct affinity *a, uint32_t pool);
 
 /* affinity_records.c */
 bool records_exist(const struct affinity *a);
@@ -94,6 +102,8 @@ void records_restart(struct affinity *a);
 /* affinity_vips.c */
 void vips_restart(struct affinity *a, uint32_t now);
 void vips_advance(struct affinity *a, uint32_t now);
+/* Brings frozen and kept up to date. */
+void vips_freeze(struct affinity *a);
 /* After backends went: in the rings that moving VIPs come from. */
 void vips_bury(struct affinity *a);
 bool vips_are_pending(const struct affinity *a);

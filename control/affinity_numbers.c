@@ -61,26 +61,31 @@ static void name_backends(struct affinity *a, uint32_t start, uint32_t size)
 /* In the rings that packets may ask, and in targets. named[]: bit 0 now, bit 1 when this was asked last. */
 static void name_all(struct affinity *a)
 {
-	for (uint32_t n = 0; n < a->view.n_backends; n++)
-		a->named[n] = (a->named[n] & 1) << 1;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < a->view.n_backends; i++)
+		a->named[i] = (a->named[i] & 1) << 1;
 	for (uint32_t p = 1; p < a->view.n_pools; p++) {
 		const struct tr_pool_info *info = &a->view.pools[p];
 		const struct ring_state *ring = a->rings[p];
 
-		if (!info->name[0] || (info->leaving && !pool_has_vips(a, p)))
+		if (!info->name[0] || a->deserted[p])
 			continue;
-		name_backends(a, info->ring, info->ring_size);
+		a->visits[n++] = (struct ring_visit){ info->ring, info->ring_size };
 		for (uint32_t b = 0; ring && ring->targets && b < ring->size; b++)
 			a->named[ring->targets[b]] |= 1;
 	}
 	for (uint32_t v = 1; v < a->view.n_vips; v++) {
 		const struct tr_vip *vip = &a->view.vips[v];
+		const struct tr_vip_old *old = &a->view.vip_old[v];
 
 		if (a->vips[v].phase == VIP_STAYS && vip->ring == a->view.pools[vip->pool].ring)
 			continue;
-		name_backends(a, a->view.vip_old[v].ring, a->view.vip_old[v].ring_size);
-		name_backends(a, a->view.vips[v].ring, a->view.vips[v].ring_size);
+		if (a->vips[v].phase != VIP_STAYS)
+			a->visits[n++] = (struct ring_visit){ old->ring, old->ring_size };
+		a->visits[n++] = (struct ring_visit){ vip->ring, vip->ring_size };
 	}
+	rings_visit(a, n, name_backends);
 }
 
 static void free_backend(struct affinity *a, uint32_t number)
@@ -98,16 +103,24 @@ static void end_backend(struct affinity *a, uint32_t n, uint32_t now)
 {
 	const struct tr_backend_info *info = &a->view.backend_info[n];
 
-	if (info->state == TR_BACKEND_LEAVING && !a->backend_records[n]) {
+	if (info->state == TR_BACKEND_LEAVING && !a->backend_records[n])
 		end_service(a, n, TR_BACKEND_RETIRED, now);
-		return;
-	}
-	if (info->state != TR_BACKEND_RETIRED || now - info->since < GRACE_TICKS)
-		return;
-	for (uint32_t p = 1; p < a->view.n_pools; p++)
-		if (a->view.pools[p].name[0] && (p == info->pool || !info->pool))
-			ring_forget_prev(a, p, n);
-	free_backend(a, n);
+	else if (info->state == TR_BACKEND_RETIRED && now - info->since >= GRACE_TICKS)
+		a->named[n] |= NAMED_ENDS;
+}
+
+static void free_backends(struct affinity *a)
+{
+	bool any = false;
+
+	for (uint32_t n = 1; n < a->view.n_backends; n++)
+		any |= a->named[n] & NAMED_ENDS;
+	for (uint32_t p = 1; p < a->view.n_pools && any; p++)
+		if (a->view.pools[p].name[0])
+			ring_forget_prev(a, p);
+	for (uint32_t n = 1; n < a->view.n_backends; n++)
+		if (a->named[n] & NAMED_ENDS)
+			free_backend(a, n);
 }
 
 static bool has_backends(const struct affinity *a, uint32_t pool)
@@ -140,6 +153,7 @@ void numbers_after_sweep(struct affinity *a, uint32_t now)
 		if (is_ending(&a->view.backend_info[n]) && !a->named[n] &&
 		    (int32_t)(a->named_at - a->view.backend_info[n].since) >= 0)
 			end_backend(a, n, now);
+	free_backends(a);
 	a->named_at = now;
 	for (uint32_t p = 1; p < a->view.n_pools; p++)
 		if (a->view.pools[p].leaving && !a->pool_records[p] && !pool_has_vips(a, p) && !has_backends(a, p))

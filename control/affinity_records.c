@@ -65,7 +65,7 @@ static bool is_live(const struct affinity *a, enum tr_tier tier, uint64_t value,
 	case TR_TIER_UDP:
 		return age < pool->times.udp;
 	default:			/* nothing asks for it any more, and nothing else ends it */
-		return !pool->leaving || pool_has_vips(a, tr_record_pool(value));
+		return !a->deserted[tr_record_pool(value)];
 	}
 }
 
@@ -240,7 +240,12 @@ static bool any_ring(struct affinity *a, bool (*begin)(struct affinity *, uint32
 void records_sweep(struct affinity *a, uint32_t now)
 {
 	int32_t before[TR_TIER_COUNT];
-	bool fading = any_ring(a, begin_fading, now);
+	bool fading;
+
+	vips_freeze(a);
+	fading = any_ring(a, begin_fading, now);
+	for (uint32_t p = 1; p < a->view.n_pools; p++)
+		a->deserted[p] = a->view.pools[p].leaving && !pool_has_vips(a, p);
 
 	memcpy(before, a->drift, sizeof(before));
 	memset(a->drift, 0, sizeof(a->drift));

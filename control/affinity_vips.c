@@ -61,8 +61,11 @@ static void freeze_ring(struct affinity *a, uint32_t pool, uint32_t ring)
 	a->frozen[pool] |= a->view.pools[pool].ring == ring;
 }
 
-static void freeze(struct affinity *a)
+void vips_freeze(struct affinity *a)
 {
+	if (!a->thaw)
+		return;
+	a->thaw = false;
 	memset(a->kept, 0, a->view.n_pools * sizeof(*a->kept));
 	memset(a->frozen, 0, a->view.n_pools * sizeof(*a->frozen));
 	for (uint32_t v = 1; v < a->view.n_vips; v++) {
@@ -83,7 +86,7 @@ static void stay(struct affinity *a, uint32_t number)
 {
 	a->n_moving -= a->vips[number].phase != VIP_STAYS;
 	a->vips[number] = (struct vip_state){};
-	freeze(a);
+	a->thaw = true;
 }
 
 static void begin_move(struct affinity *a, uint32_t number, const struct tr_vip *wanted, uint32_t now)
@@ -100,24 +103,22 @@ static void begin_move(struct affinity *a, uint32_t number, const struct tr_vip 
 	flush(a);
 	a->vips[number] = (struct vip_state){ *wanted, now, VIP_PREPARES };
 	a->n_moving++;
-	freeze(a);
+	a->thaw = true;
 }
 
 void affinity_vip(struct affinity *a, uint32_t number, const struct tr_vip *wanted, uint32_t now)
 {
 	const struct tr_vip *vip = &a->view.vips[number];
-	static const struct tr_vip_old none;
 
 	if (!vip->ring_size || !wanted->ring_size || mode_of(wanted) == TR_MODE_HASH) {
 		if (!memcmp(vip, wanted, sizeof(*vip)))
 			return;
 		store_vip(a, number, wanted);
 		flush(a);
-		store_words(&a->view.vip_old[number], &none, sizeof(none));
 		stay(a, number);
 	} else if (a->vips[number].phase != VIP_STAYS) {
 		a->vips[number].wanted = *wanted;
-		freeze(a);
+		a->thaw = true;
 	} else if (!same_place(vip, wanted)) {
 		begin_move(a, number, wanted, now);
 	}
@@ -151,30 +152,23 @@ static void move_all(struct affinity *a, uint32_t now)
 			begin_move(a, v, &a->view.vips[v], now);
 }
 
-int affinity_hash_key(struct affinity *a, const uint64_t key[2], uint32_t now)
+void affinity_hash_key(struct affinity *a, const uint64_t key[2], uint32_t now)
 {
-	const void *own = a->view.settings->hash_key;
 	bool any = false;
 
-	if (same_key(own, key)) {
+	if (same_key(a->view.settings->hash_key, key)) {
 		a->key_pending = false;
-		return 0;
+		return;
 	}
-	if (a->key_pending && same_key(a->key, key))
-		return 0;
-	for (uint32_t v = 1; v < a->view.n_vips; v++) {
+	for (uint32_t v = 1; v < a->view.n_vips; v++)
 		any |= is_used(a, v) || a->vips[v].phase != VIP_STAYS;
-		if (a->vips[v].phase != VIP_STAYS && !same_key(a->view.vip_old[v].hash_key, own))
-			return -EBUSY;
-	}
 	if (!any) {
 		store_key(a, key);
-		return 0;
+		return;
 	}
 	memcpy(a->key, key, sizeof(a->key));
 	a->key_pending = true;
 	move_all(a, now);
-	return 0;
 }
 
 static uint32_t max(uint32_t x, uint32_t y)
@@ -230,7 +224,7 @@ static void go_there(struct affinity *a, uint32_t number, uint32_t now)
 	flush(a);
 	state->phase = VIP_MOVES;
 	state->since = now;
-	freeze(a);
+	a->thaw = true;
 }
 
 /* What was asked of the VIP meanwhile, and could not be done, is a move of its own. */
@@ -238,7 +232,7 @@ static void end_move(struct affinity *a, uint32_t number, uint32_t now)
 {
 	struct tr_vip vip = a->view.vips[number], wanted = a->vips[number].wanted;
 
-	if (mode_of(&vip) != TR_MODE_TRACK && ring_look_on(a, vip.pool, now))
+	if (mode_of(&vip) != TR_MODE_TRACK && ring_look_on(a, vip.pool, vip.ring, vip.ring_size, now))
 		return;			/* no memory: tried again with the next tick */
 	vip.how = mode_of(&vip);
 	store_second(a, number, &vip);
@@ -310,7 +304,7 @@ void vips_advance(struct affinity *a, uint32_t now)
 {
 	struct ring_answer last = {};
 
-	freeze(a);			/* pools may have other rings by now */
+	a->thaw = true;			/* pools may have other rings by now */
 	for (uint32_t v = 1; v < a->view.n_vips && a->n_moving; v++)
 		if (a->vips[v].phase != VIP_STAYS)
 			vip_advance(a, v, &last, now);
@@ -325,7 +319,7 @@ static bool has_targets(const struct affinity *a, uint32_t pool, uint32_t ring)
 
 void vips_bury(struct affinity *a)
 {
-	uint32_t last = UINT32_MAX;	/* many VIPs come from one ring */
+	size_t n = 0;
 
 	for (uint32_t v = 1; v < a->view.n_vips && a->n_moving; v++) {
 		const struct tr_vip_old *old = &a->view.vip_old[v];
@@ -334,12 +328,11 @@ void vips_bury(struct affinity *a)
 		if (a->vips[v].phase == VIP_STAYS)
 			continue;
 		if (!has_targets(a, vip->pool, vip->ring))
-			ring_bury(a, vip->ring, vip->ring_size);
-		if (old->ring == last || old->ring == vip->ring || has_targets(a, old->pool, old->ring))
-			continue;
-		last = old->ring;
-		ring_bury(a, old->ring, old->ring_size);
+			a->visits[n++] = (struct ring_visit){ vip->ring, vip->ring_size };
+		if (!has_targets(a, old->pool, old->ring))
+			a->visits[n++] = (struct ring_visit){ old->ring, old->ring_size };
 	}
+	rings_visit(a, n, ring_bury);
 }
 
 bool vips_are_pending(const struct affinity *a)
@@ -360,7 +353,7 @@ void vips_restart(struct affinity *a, uint32_t now)
 						 records_stand_elsewhere(a, v) ? VIP_MOVES : VIP_PREPARES };
 		a->n_moving++;
 	}
-	freeze(a);
+	a->thaw = true;
 	if (a->view.settings->generation)
 		flush(a);		/* what was killed between a VIP and its flush */
 }

@@ -222,6 +222,7 @@ void ring_advance(struct affinity *a, uint32_t pool, uint32_t now)
 	const struct tr_pool_info *info = &a->view.pools[pool];
 	struct ring_state *ring = a->rings[pool];
 
+	vips_freeze(a);
 	if (ring->start != info->ring || ring->size != info->ring_size) {
 		ring_free(ring);	/* the pool has a fresh ring; nobody sets the old one any more */
 		a->rings[pool] = NULL;
@@ -262,20 +263,22 @@ void ring_look_off(struct affinity *a, struct ring_state *ring, uint32_t word)
 	ring->fade[word] = 0;
 }
 
-int ring_look_on(struct affinity *a, uint32_t pool, uint32_t now)
+int ring_look_on(struct affinity *a, uint32_t pool, uint32_t start, uint32_t size, uint32_t now)
 {
-	struct ring_state *ring = ring_open(a, pool, now);
+	bool is_pools = a->view.pools[pool].ring == start;
+	struct ring_state *ring = is_pools ? ring_open(a, pool, now) : NULL;
 
-	if (!ring)
+	if (is_pools && !ring)
 		return -ENOMEM;
-	for (uint32_t word = 0; word < TR_L4_COUNT * ring->size; word++) {
-		struct bucket b = bucket_read(a, ring->start + word);
+	for (uint32_t word = 0; word < TR_L4_COUNT * size; word++) {
+		struct bucket b = bucket_read(a, start + word);
 
-		ring->fade[word] = 0;
-		if (!b.rec && b.current == b.base)
+		if (ring)
+			ring->fade[word] = 0;
+		if (ring && !b.rec && b.current == b.base)
 			ring->since[word] = now;
 		b.look = true;
-		bucket_write(a, ring->start + word, b);
+		bucket_write(a, start + word, b);
 	}
 	return 0;
 }
@@ -312,14 +315,30 @@ int ring_restart(struct affinity *a, uint32_t pool, uint32_t now)
 	return 0;
 }
 
-void ring_forget_prev(struct affinity *a, uint32_t pool, uint32_t number)
+static int compare_visits(const void *x, const void *y)
+{
+	const struct ring_visit *a = x, *b = y;
+
+	return (a->start > b->start) - (a->start < b->start);
+}
+
+void rings_visit(struct affinity *a, size_t n, void (*visit)(struct affinity *a, uint32_t start, uint32_t size))
+{
+	if (n)
+		qsort(a->visits, n, sizeof(*a->visits), compare_visits);
+	for (size_t i = 0; i < n; i++)
+		if (!i || a->visits[i].start != a->visits[i - 1].start)
+			visit(a, a->visits[i].start, a->visits[i].size);
+}
+
+void ring_forget_prev(struct affinity *a, uint32_t pool)
 {
 	const struct tr_pool_info *info = &a->view.pools[pool];
 
 	for (uint32_t word = 0; word < TR_L4_COUNT * info->ring_size; word++) {
 		struct bucket b = bucket_read(a, info->ring + word);
 
-		if (b.prev != number)
+		if (b.prev >= a->view.n_backends || !(a->named[b.prev] & NAMED_ENDS))
 			continue;
 		b.prev = b.base;
 		bucket_write(a, info->ring + word, b);

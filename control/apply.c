@@ -63,7 +63,8 @@ static int apply_hash_key(struct dataplane *dp, const struct step *step)
 {
 	const uint64_t key[2] = { step->settings.hash_key[0], step->settings.hash_key[1] };
 
-	return affinity_hash_key(dp->affinity, key, dp->now);
+	affinity_hash_key(dp->affinity, key, dp->now);
+	return 0;
 }
 
 static void apply_entropy(struct dataplane *dp, const struct step *step)

@@ -11,7 +11,7 @@
 
 static const char help[] =
 	"  -c, --config FILE   the configuration (docs/configuration.md)\n"
-	"  -w, --wait          until all has settled: times.settle, times.record and times.drain after a change, at most\n"
+	"  -w, --wait          until all has settled and no backend drains: times.settle and times.drain after a change\n"
 	"\n"
 	"Afterwards `tailrace attach DEV`, or `ip link set dev DEV xdp pinned /sys/fs/bpf/tailrace/INSTANCE/entry`.\n"
 	"Next hops are looked up once; `tailrace run` follows them. A change of a running instance is made after its pools'\n"

@@ -15,7 +15,7 @@
 #define NUMBER_DIGITS 10
 #define PREFIX4(len) (96 + (len))
 #define FLOWS_MIN 64
-#define FLOWS_MAX (1 << 27)	/* 2 GiB of records in a tier */
+#define FLOWS_MAX (1 << 27)	/* 4 GiB of slots in a tier that has twice its limit */
 
 /* Decimal digits alone: 010 is 8 to some readers of YAML and 10 to others. */
 static bool parse_number(const char *text, uint64_t *ret)

@@ -140,7 +140,7 @@ static int change_to(struct controller *c, const struct config *config, const st
 	_cleanup_free_ char *message = NULL;
 	const struct running *running;
 	struct plan *plan;
-	int tick_err, err = dataplane_read(c->dataplane, &running);
+	int err = dataplane_read(c->dataplane, &running);
 
 	if (!err)
 		err = dataplane_now(c->dataplane, &desired.now);
@@ -155,8 +155,11 @@ static int change_to(struct controller *c, const struct config *config, const st
 	if (!err)
 		log_summary(plan);
 	plan_free(plan);
-	tick_err = controller_tick(c);
-	return err ? err : tick_err;
+	if (err) {			/* half of a change: it is put back before time makes it final */
+		c->due = now_ns() + RETRY_NS;
+		return err;
+	}
+	return controller_tick(c);
 }
 
 static int open_nexthops(struct controller *c)
@@ -369,7 +372,7 @@ int controller_tick(struct controller *c)
 		return err;
 	}
 	c->due = wait == DATAPLANE_NEVER ? DATAPLANE_NEVER : now_ns() + wait;
-	if (wait == DATAPLANE_NEVER && c->followed.leaving)	/* they have gone by now */
+	if (c->followed.leaving && dataplane_count_leaving(c->dataplane) < c->followed.leaving)
 		follow(c, c->config, NULL);
 	return 0;
 }
@@ -378,7 +381,7 @@ int controller_finish(struct controller *c, bool settle)
 {
 	int err = 0;
 
-	while (!err && (settle ? c->due != DATAPLANE_NEVER : dataplane_is_pending(c->dataplane))) {
+	while (!err && (settle ? !dataplane_is_settled(c->dataplane) : dataplane_is_pending(c->dataplane))) {
 		usleep(controller_due_us(c));
 		err = controller_tick(c);
 	}

@@ -47,8 +47,8 @@ int controller_tick(struct controller *controller);
 uint64_t controller_due_us(const struct controller *controller);
 
 /*
- * For `load`, which does not stay: waits until a change that has to be prepared is made, or until all has settled, drains
- * and records included. 0 or -errno, logged.
+ * For `load`, which does not stay: waits until a change that has to be prepared is made, or until all has settled and no
+ * backend drains or leaves. 0 or -errno, logged.
  */
 int controller_finish(struct controller *controller, bool settle);
 

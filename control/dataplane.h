@@ -45,6 +45,12 @@ int dataplane_tick(struct dataplane *dataplane, uint64_t *ret_wait_ns);
 /* Some of what was applied waits to be made by a dataplane_tick(). */
 bool dataplane_is_pending(const struct dataplane *dataplane);
 
+/* No VIP moves, no bucket is unsettled, no backend drains or leaves; records may still live. */
+bool dataplane_is_settled(const struct dataplane *dataplane);
+
+/* Backends that have left the configuration and still have flows. */
+size_t dataplane_count_leaving(const struct dataplane *dataplane);
+
 /* A configuration was applied, or refused: for status and metrics. */
 void dataplane_count_reload(struct dataplane *dataplane, bool applied);
 

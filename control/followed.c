@@ -82,7 +82,7 @@ int followed_update(struct followed *followed, struct nexthops *nexthops, const 
 		if (!bsearch(&followed->addresses[i], wanted, n, sizeof(*wanted), compare))
 			nexthops_unwatch(nexthops, &followed->addresses[i]);
 	free(followed->addresses);
-	*followed = (struct followed){ wanted, n, leaving > 0 };
+	*followed = (struct followed){ wanted, n, leaving };
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 struct followed {
 	struct tr_addr *addresses;	/* sorted */
 	size_t n;
-	bool leaving;			/* some are no longer configured */
+	size_t leaving;			/* backends that are no longer configured */
 };
 
 /*

@@ -198,15 +198,8 @@ static int plan_hash_key(struct planning *p)
 	bool other = memcmp(wanted, old, size), moving = false;
 	struct step *step;
 
-	for (uint32_t n = 1; n < r->limits.vips; n++) {
-		if (!plan_is_moving(&r->vips[n]))
-			continue;
-		moving = true;
-		if (other && memcmp(r->vip_old[n].hash_key, old, size))
-			return plan_fail(p, -EBUSY,
-					 "hash_key: VIPs still move from the one before; try again when `tailrace status` says "
-					 "that all is settled");
-	}
+	for (uint32_t n = 1; n < r->limits.vips && !moving; n++)
+		moving = plan_is_moving(&r->vips[n]);
 	if (!other && !moving)
 		return 0;
 	step = plan_add(p, STEP_HASH_KEY, 0);

@@ -110,7 +110,7 @@ struct plan {
 
 /*
  * 0; or a negative errno with a message (freed by the caller) and *ret untouched: -ENOSPC where a map is too small,
- * -EBUSY where another hash key comes while VIPs still move from the last one, -ENOMEM.
+ * -ENOMEM.
  */
 int plan_build(const struct desired *desired, const struct running *running, struct plan **ret, char **ret_message);
 void plan_free(struct plan *plan);

@@ -178,7 +178,8 @@ static struct model_slot find(const struct choice *c, enum tr_tier tier, __u64 k
 	struct model_slot r = model_find(c->m, tier, key);
 
 	if (!r.record || (model_is_record(c->m, r.record) && is_pools(c, r.record->value) &&
-			  (!c->old || tr_record_age(r.record->value, c->now) < c->pool->t_settle)))
+			  (!c->old || tr_record_age(r.record->value, c->now) <
+			      (c->p->kind == MODEL_DATAGRAM ? c->pool->t_udp : c->pool->t_settle))))
 		return r;
 	if (deletes)
 		delete_record(c, r);

@@ -127,7 +127,7 @@ struct trial_counts {
 	__u64 steps[STEP_KINDS];
 	__u64 packets, kept, begun, strays, renewed, retried, retried_elsewhere, refused_no_backend;
 	__u64 ends[END_COUNT];
-	__u64 core_calls, broken_off, hash_key_busy;
+	__u64 core_calls, broken_off;
 	__u64 modes[TR_MODE_COUNT], moving;
 };
 

@@ -183,7 +183,8 @@ static int apply_hash_key(struct fake_maps *maps, const struct step *step, uint3
 {
 	const uint64_t key[2] = { step->settings.hash_key[0], step->settings.hash_key[1] };
 
-	return affinity_hash_key(maps->affinity, key, now);
+	affinity_hash_key(maps->affinity, key, now);
+	return 0;
 }
 
 static int apply_backend(struct fake_maps *maps, const struct step *step)

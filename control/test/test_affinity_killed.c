@@ -42,18 +42,16 @@ static struct tr_record *flow;		/* of VIP 1, on backend 2 for as long as it last
 
 /*
  * As a plan would have it: backend 1 is gone from pool 1, backend 11 is down, VIP 1 in pool 2, VIP 2 tracks, VIP 3
- * is new. False: the hash key is refused for now. Half of one is a key as well, that flows were recorded by: the
- * other half is another change.
+ * is new. Half of a hash key is a key as well, that flows were recorded by: the other half is another change.
  */
-static bool configure(struct world *w)
+static void configure(struct world *w)
 {
 	const struct tr_pool_info *pools = w->v.pools;
 	struct tr_vip vips[4] = { {}, { pools[2].ring, RING_SIZE, 2, TR_MODE_CHANGES, 0 },
 				  { pools[2].ring, RING_SIZE, 2, TR_MODE_TRACK, 0 },
 				  { pools[3].ring, RING_SIZE, 3, TR_MODE_HASH, 0 } };
 
-	if (affinity_hash_key(w->a, wanted_key, w->now))
-		return false;
+	affinity_hash_key(w->a, wanted_key, w->now);
 	if (w->v.backend_info[1].state == TR_BACKEND_UP)
 		world_backend(w, 1, 1, TR_BACKEND_LEAVING);
 	world_backend(w, 11, 2, TR_BACKEND_DOWN);
@@ -63,7 +61,6 @@ static bool configure(struct world *w)
 		world_target(w, 2, 11, 10, -1);
 	for (uint32_t v = 1; v <= 3; v++)
 		affinity_vip(w->a, v, &vips[v], w->now);
-	return true;
 }
 
 static void touch_flow(struct world *w)
@@ -74,11 +71,9 @@ static void touch_flow(struct world *w)
 static void run(struct world *w, uint32_t ticks)
 {
 	uint32_t end = w->now + ticks;
-	bool configured = configure(w);
 
+	configure(w);
 	while (w->now != end) {
-		if (!configured)
-			configured = configure(w);
 		*shared_now = w->now += 2;
 		if (flow->key)
 			touch_flow(w);
