@@ -41,16 +41,10 @@ static __always_inline struct tr_pool_flows *choice_pool(const struct choice *c)
 	return bpf_map_lookup_elem(&pool_flows, &pool);
 }
 
-static __always_inline struct tr_pool_counts *choice_counts(const struct choice *c)
-{
-	__u32 pool = c->pool;
-
-	return bpf_map_lookup_elem(&pool_counts, &pool);
-}
-
 static __always_inline void choice_count(const struct choice *c, __u32 offset)
 {
-	struct tr_pool_counts *counts = choice_counts(c);
+	__u32 pool = c->pool;
+	struct tr_pool_counts *counts = bpf_map_lookup_elem(&pool_counts, &pool);
 
 	if (counts)
 		*(__u64 *)((void *)counts + offset) += 1;

@@ -24,9 +24,10 @@ static int allocate(struct affinity *a, uint32_t now)
 	a->pool_records = calloc(view->n_pools, sizeof(*a->pool_records));
 	a->named = malloc(view->n_backends);
 	a->deserted = calloc(view->n_pools, sizeof(*a->deserted));
+	a->answers = calloc(view->n_pools, sizeof(*a->answers));
 	a->visits = calloc(view->n_pools + 2 * (size_t)view->n_vips, sizeof(*a->visits));
 	if (!a->rings || !a->vips || !a->frozen || !a->kept || !a->backend_records || !a->pool_records || !a->named || !a->deserted ||
-	    !a->visits)
+	    !a->answers || !a->visits)
 		return -ENOMEM;
 	memset(a->named, 1, view->n_backends);	/* nothing is known yet */
 	a->named_at = now;
@@ -69,6 +70,7 @@ void affinity_free(struct affinity *a)
 	free(a->pool_records);
 	free(a->named);
 	free(a->deserted);
+	free(a->answers);
 	free(a->visits);
 	free(a);
 }

@@ -51,6 +51,10 @@ struct affinity {
 	struct ring_visit {
 		uint32_t start, size;
 	} *visits;			/* room for every ring that there may be */
+	struct ring_answer {		/* by pool: the ring that its VIPs look at, as one of them found it in this tick */
+		uint32_t start, size;
+		bool lacks;
+	} *answers;
 	uint64_t key[2];		/* wanted, while key_pending */
 	bool key_pending;
 

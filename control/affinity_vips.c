@@ -3,7 +3,6 @@
  * VIPs on the move: to another pool, ring, mode or hash key; docs/affinity.md, "A VIP that moves". A VIP's caches are told by
  * the generation, behind every store.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "affinity_internal.h"
@@ -135,8 +134,8 @@ static bool same_key(const void *x, const void *y)
 }
 
 /*
- * Two stores: a packet between them sees half of either key. Every flow with a record or without finds its way by the old
- * key; only a SYN in these nanoseconds is recorded where nobody will look.
+ * Two stores: a packet between them sees half of either key. It finds its backend by the old key, but what it records, or takes
+ * along, in these nanoseconds stands where nobody will look.
  */
 static void store_key(struct affinity *a, const uint64_t *key)
 {
@@ -194,24 +193,20 @@ static bool is_over(const struct affinity *a, uint32_t number, uint32_t now)
 	return true;
 }
 
-/* The last ring that was looked at: many VIPs share one. */
-struct ring_answer {
-	uint32_t ring, ring_size;
-	bool lacks;
-};
-
 /*
  * Some new flows have no backend: their pool has none, or one of a ring that its pool has left, and that nobody keeps up,
  * is gone. Then there is nothing to wait for.
  */
-static bool lacks_a_backend(const struct affinity *a, const struct tr_vip *vip, struct ring_answer *last)
+static bool lacks_a_backend(struct affinity *a, const struct tr_vip *vip)
 {
-	if (last->ring_size == vip->ring_size && last->ring == vip->ring)
-		return last->lacks;
-	*last = (struct ring_answer){ vip->ring, vip->ring_size, false };
-	for (uint32_t word = 0; word < TR_L4_COUNT * vip->ring_size && !last->lacks; word++)
-		last->lacks = !backend_is_ok(a, bucket_read(a, vip->ring + word).current);
-	return last->lacks;
+	struct ring_answer *answer = &a->answers[vip->pool];
+
+	if (answer->size == vip->ring_size && answer->start == vip->ring)
+		return answer->lacks;
+	*answer = (struct ring_answer){ vip->ring, vip->ring_size, false };
+	for (uint32_t word = 0; word < TR_L4_COUNT * vip->ring_size && !answer->lacks; word++)
+		answer->lacks = !backend_is_ok(a, bucket_read(a, vip->ring + word).current);
+	return answer->lacks;
 }
 
 static void go_there(struct affinity *a, uint32_t number, uint32_t now)
@@ -246,7 +241,6 @@ static void end_move(struct affinity *a, uint32_t number, uint32_t now)
 static bool records_stand_elsewhere(const struct affinity *a, uint32_t number)
 {
 	const struct tr_vip_old *old = &a->view.vip_old[number];
-
 	const struct tr_vip *vip = &a->view.vips[number];
 
 	return vip->pool != old->pool || mode_of(vip) != old->how || !same_key(old->hash_key, a->view.settings->hash_key);
@@ -262,7 +256,7 @@ static bool another_ring(const struct tr_vip *vip, const struct tr_vip *wanted)
  * A later change of pool or mode waits until the move is over: records of a third place or tier would leave those of the second
  * behind. But for a ring that has nothing for new flows.
  */
-static void vip_advance(struct affinity *a, uint32_t number, struct ring_answer *last, uint32_t now)
+static void vip_advance(struct affinity *a, uint32_t number, uint32_t now)
 {
 	struct vip_state *state = &a->vips[number];
 	const struct tr_vip *vip = &a->view.vips[number];
@@ -273,7 +267,7 @@ static void vip_advance(struct affinity *a, uint32_t number, struct ring_answer 
 	else if (state->phase == VIP_MOVES && !same_place(vip, &state->wanted) &&
 		 (another_ring(vip, &state->wanted) || !records_stand_elsewhere(a, number)))
 		go_there(a, number, now);
-	else if (!same_place(vip, &state->wanted) && lacks_a_backend(a, vip, last))
+	else if (!same_place(vip, &state->wanted) && lacks_a_backend(a, vip))
 		go_there(a, number, now);
 	else if (state->phase == VIP_MOVES && (!a->key_pending || records_stand_elsewhere(a, number)) && is_over(a, number, now))
 		end_move(a, number, now);
@@ -302,12 +296,12 @@ static void key_advance(struct affinity *a, uint32_t now)
 
 void vips_advance(struct affinity *a, uint32_t now)
 {
-	struct ring_answer last = {};
-
 	a->thaw = true;			/* pools may have other rings by now */
+	if (a->n_moving)
+		memset(a->answers, 0, a->view.n_pools * sizeof(*a->answers));
 	for (uint32_t v = 1; v < a->view.n_vips && a->n_moving; v++)
 		if (a->vips[v].phase != VIP_STAYS)
-			vip_advance(a, v, &last, now);
+			vip_advance(a, v, now);
 	if (a->key_pending)
 		key_advance(a, now);
 }

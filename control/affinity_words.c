@@ -169,7 +169,8 @@ static bool has_passed(uint32_t now, uint32_t since, uint32_t stamp, uint32_t ti
 	return now - since >= time && !tr_is_recent(stamp, now, time);
 }
 
-static void settle(struct affinity *a, uint32_t pool, uint32_t word, uint32_t now)
+/* The word as it is then. */
+static struct bucket settle(struct affinity *a, uint32_t pool, uint32_t word, uint32_t now)
 {
 	const struct tr_pool_times *times = &a->view.pools[pool].times;
 	const struct tr_pool_flows *flows = &a->view.pool_flows[pool];
@@ -179,12 +180,13 @@ static void settle(struct affinity *a, uint32_t pool, uint32_t word, uint32_t no
 	uint32_t stamp = __atomic_load_n(udp ? &flows->refused_udp : &flows->refused, __ATOMIC_RELAXED);
 
 	if (b.current == b.base)
-		return;
+		return b;
 	if (backend_is_ok(a, b.base) &&
 	    (a->frozen[pool] || !has_passed(now, ring->since[word], stamp, udp ? times->udp : times->settle)))
-		return;
+		return b;
 	set_base(&b, b.current);
 	change(a, ring, word, b, now);
+	return b;
 }
 
 static uint64_t realtime_ns(void)
@@ -195,46 +197,47 @@ static uint64_t realtime_ns(void)
 	return now.tv_sec * 1000000000ULL + now.tv_nsec;
 }
 
-/* For the operator. True: all words are plain. */
-static bool tell(struct affinity *a, uint32_t pool)
+/* Of a ring, by enum tr_l4. */
+struct tally {
+	uint32_t unsettled[TR_L4_COUNT], looking[TR_L4_COUNT];
+};
+
+static void count(struct tally *tally, bool udp, const struct bucket *b)
 {
-	struct tr_pool_info *info = &a->view.pools[pool];
-	const struct ring_state *ring = a->rings[pool];
-	uint32_t unsettled[TR_L4_COUNT] = {}, looking[TR_L4_COUNT] = {};
+	tally->unsettled[udp] += b->rec || b->current != b->base;
+	tally->looking[udp] += b->look;
+}
 
-	for (uint32_t word = 0; word < TR_L4_COUNT * ring->size; word++) {
-		struct bucket b = bucket_read(a, ring->start + word);
+/* For the operator. True: all words are plain. */
+static bool tell(struct tr_pool_info *info, const struct tally *tally)
+{
+	bool settled = !tally->unsettled[TR_TCP] && !tally->unsettled[TR_UDP];
 
-		unsettled[word >= ring->size] += b.rec || b.current != b.base;
-		looking[word >= ring->size] += b.look;
-	}
-	memcpy(info->unsettled, unsettled, sizeof(unsettled));
-	memcpy(info->looking, looking, sizeof(looking));
-	if (!unsettled[TR_TCP] && !unsettled[TR_UDP])
+	memcpy(info->unsettled, tally->unsettled, sizeof(info->unsettled));
+	memcpy(info->looking, tally->looking, sizeof(info->looking));
+	if (settled)
 		info->unsettled_since = 0;
 	else if (!info->unsettled_since)
 		info->unsettled_since = realtime_ns();
-	return !unsettled[TR_TCP] && !unsettled[TR_UDP] && !looking[TR_TCP] && !looking[TR_UDP];
+	return settled && !tally->looking[TR_TCP] && !tally->looking[TR_UDP];
 }
 
 void ring_advance(struct affinity *a, uint32_t pool, uint32_t now)
 {
-	const struct tr_pool_info *info = &a->view.pools[pool];
-	struct ring_state *ring = a->rings[pool];
+	struct ring_state *ring = ring_open(a, pool, now);	/* where the pool has a fresh ring, nobody sets the old one any more */
+	struct tally tally = {};
 
+	if (!ring)
+		return;
 	vips_freeze(a);
-	if (ring->start != info->ring || ring->size != info->ring_size) {
-		ring_free(ring);	/* the pool has a fresh ring; nobody sets the old one any more */
-		a->rings[pool] = NULL;
-		ring = ring_open(a, pool, now);
-		if (!ring)
-			return;
-	}
 	if (ring->targets)
 		approach_all(a, pool, now);
-	for (uint32_t word = 0; word < TR_L4_COUNT * ring->size; word++)
-		settle(a, pool, word, now);
-	if (tell(a, pool) && !ring->targets) {
+	for (uint32_t word = 0; word < TR_L4_COUNT * ring->size; word++) {
+		struct bucket b = settle(a, pool, word, now);
+
+		count(&tally, word >= ring->size, &b);
+	}
+	if (tell(&a->view.pools[pool], &tally) && !ring->targets) {
 		ring_free(ring);
 		a->rings[pool] = NULL;
 	}
@@ -291,6 +294,7 @@ static bool is_plain(const struct bucket *b)
 int ring_restart(struct affinity *a, uint32_t pool, uint32_t now)
 {
 	struct tr_pool_info *info = &a->view.pools[pool];
+	struct tally tally = {};
 
 	for (uint32_t word = 0; word < TR_L4_COUNT * info->ring_size; word++) {
 		struct bucket b = bucket_read(a, info->ring + word);
@@ -304,14 +308,9 @@ int ring_restart(struct affinity *a, uint32_t pool, uint32_t now)
 		if (b.current == b.base)
 			b.rec = false;
 		bucket_write(a, info->ring + word, b);
+		count(&tally, word >= info->ring_size, &b);
 	}
-	if (a->rings[pool]) {
-		tell(a, pool);
-		return 0;
-	}
-	memset(info->unsettled, 0, sizeof(info->unsettled));
-	memset(info->looking, 0, sizeof(info->looking));
-	info->unsettled_since = 0;
+	tell(info, &tally);
 	return 0;
 }
 

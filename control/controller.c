@@ -364,6 +364,7 @@ int controller_follow(struct controller *c)
 
 int controller_tick(struct controller *c)
 {
+	const struct running *running;
 	uint64_t wait;
 	int err = dataplane_tick(c->dataplane, &wait);
 
@@ -372,9 +373,12 @@ int controller_tick(struct controller *c)
 		return err;
 	}
 	c->due = wait == DATAPLANE_NEVER ? DATAPLANE_NEVER : now_ns() + wait;
-	if (c->followed.leaving && dataplane_count_leaving(c->dataplane) < c->followed.leaving)
+	if (!c->followed.leaving)
+		return 0;
+	err = dataplane_read(c->dataplane, &running);
+	if (!err && followed_count_leaving(running) < c->followed.leaving)
 		follow(c, c->config, NULL);
-	return 0;
+	return err;
 }
 
 int controller_finish(struct controller *c, bool settle)

@@ -309,15 +309,6 @@ bool dataplane_is_settled(const struct dataplane *dp)
 	return affinity_is_settled(dp->affinity);
 }
 
-size_t dataplane_count_leaving(const struct dataplane *dp)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 1; i < dp->max_entries[MAP_backends]; i++)
-		n += dp->backend_info[i].state == TR_BACKEND_LEAVING;
-	return n;
-}
-
 void dataplane_count_reload(struct dataplane *dp, bool applied)
 {
 	struct timespec now;

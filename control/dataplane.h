@@ -48,9 +48,6 @@ bool dataplane_is_pending(const struct dataplane *dataplane);
 /* No VIP moves, no bucket is unsettled, no backend drains or leaves; records may still live. */
 bool dataplane_is_settled(const struct dataplane *dataplane);
 
-/* Backends that have left the configuration and still have flows. */
-size_t dataplane_count_leaving(const struct dataplane *dataplane);
-
 /* A configuration was applied, or refused: for status and metrics. */
 void dataplane_count_reload(struct dataplane *dataplane, bool applied);
 

@@ -100,14 +100,14 @@ static const char *limit_name(enum state_map map)
 	}
 }
 
-/* Opens what is pinned already; what is not keeps fd -1. A map that is too small is refused before anything is touched. */
-static int open_pinned(struct dataplane *dp, const struct config_limits *limits)
+/* Opens what is pinned already; what is not keeps fd -1. */
+static int open_pinned(struct dataplane *dp)
 {
 	char path[PATH_MAX];
 
 	for (int i = 0; i < STATE_MAP_COUNT; i++) {
 		struct bpf_map_info info = {};
-		__u32 len = sizeof(info), wanted = dataplane_wanted_entries(i, limits);
+		__u32 len = sizeof(info);
 		int fd = bpf_obj_get(pin_path(dp, state_map_names[i], "", path));
 
 		if (fd == -ENOENT)
@@ -117,15 +117,27 @@ static int open_pinned(struct dataplane *dp, const struct config_limits *limits)
 		dp->fds[i] = fd;
 		if (bpf_obj_get_info_by_fd(fd, &info, &len))
 			return log_err(-errno, "%s: cannot ask what it is", path);
-		if (wanted > info.max_entries) {
-			log_error("limits.%s: needs %u entries, but the instance's map %s was made for %u and cannot grow while "
-				  "it forwards; lower the limit, or stop forwarding with `tailrace unload` and start anew",
-				  limit_name(i), wanted, path, info.max_entries);
-			return -EINVAL;
-		}
 		dp->max_entries[i] = info.max_entries;
 	}
 	return 0;
+}
+
+/* Tiers first: their map's size is the sum of four limits. */
+static int check_sizes(const struct dataplane *dp, const struct config_limits *limits)
+{
+	int err = dataplane_check_tiers(dp, limits);
+
+	for (int i = 0; i < STATE_MAP_COUNT && !err; i++) {
+		uint32_t wanted = dataplane_wanted_entries(i, limits);
+
+		if (dp->fds[i] < 0 || wanted <= dp->max_entries[i])
+			continue;
+		log_error("limits.%s: needs %u entries, but the instance's map %s/%s was made for %u and cannot grow while it "
+			  "forwards; lower the limit, or stop forwarding with `tailrace unload` and start anew",
+			  limit_name(i), wanted, dp->dir, state_map_names[i], dp->max_entries[i]);
+		err = -EINVAL;
+	}
+	return err;
 }
 
 static int open_clock(struct dataplane *dp)
@@ -347,7 +359,7 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 	int err;
 
 	dp->fresh = bpffs_is_empty(dp->dir);
-	err = open_pinned(dp, limits);
+	err = open_pinned(dp);
 	if (!err)
 		err = read_instance(dp, &instance);
 	if (err)
@@ -355,7 +367,7 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 	if (instance.layout)
 		err = check_complete(dp);
 	if (!err)
-		err = dataplane_check_tiers(dp, limits);
+		err = check_sizes(dp, limits);
 	if (!err)
 		err = settle_replacement(dp);
 	if (err)

@@ -32,18 +32,22 @@ static size_t add_backends(struct tr_addr *to, const struct config *config)
 	return n;
 }
 
-/* With room for all; addresses may be NULL. */
+size_t followed_count_leaving(const struct running *running)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 1; running && i < running->limits.backends; i++)
+		n += running->backend_info[i].state == TR_BACKEND_LEAVING;
+	return n;
+}
+
 static size_t add_leaving(struct tr_addr *to, const struct running *running)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 1; running && i < running->limits.backends; i++) {
-		if (running->backend_info[i].state != TR_BACKEND_LEAVING)
-			continue;
-		if (to)
-			to[n] = running->backend_info[i].address;
-		n++;
-	}
+	for (uint32_t i = 1; running && i < running->limits.backends; i++)
+		if (running->backend_info[i].state == TR_BACKEND_LEAVING)
+			to[n++] = running->backend_info[i].address;
 	return n;
 }
 
@@ -60,7 +64,7 @@ static size_t drop_doubles(struct tr_addr *addresses, size_t n)
 int followed_update(struct followed *followed, struct nexthops *nexthops, const struct config *config,
 		    const struct config *other, const struct running *running)
 {
-	size_t leaving = add_leaving(NULL, running), n = 0;
+	size_t leaving = followed_count_leaving(running), n = 0;
 	size_t room = count_backends(config) + count_backends(other) + leaving;
 	struct tr_addr *wanted = calloc(room + 1, sizeof(*wanted));
 	int err = 0;

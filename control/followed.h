@@ -21,6 +21,8 @@ struct followed {
  */
 int followed_update(struct followed *followed, struct nexthops *nexthops, const struct config *config,
 		    const struct config *other, const struct running *running);
+/* Backends that have left the configuration and still have flows. */
+size_t followed_count_leaving(const struct running *running);
 void followed_forget(struct followed *followed);	/* next hops were closed */
 
 #endif

@@ -11,37 +11,30 @@
 const volatile __u32 tick_shift = 4;
 const volatile __u32 test_clock = 1;
 
-static __always_inline __u64 flow_hash(struct xdp_md *ctx, const struct tr_settings *set, __u8 l4)
+static __always_inline __u32 peek(struct xdp_md *ctx, __u8 l4)
 {
-	return packet_key(ctx, set->hash_key, TR_MODE_CHANGES, l4);
+	__u32 zero = 0, number;
+	const struct handover *service = bpf_map_lookup_elem(&scratch, &zero);
+	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	__u64 hash;
+
+	if (!service || !set)
+		return NO_WORD;
+	hash = packet_key(ctx, set->hash_key, TR_MODE_CHANGES, l4);
+	number = choose_steady(service, l4, hash);
+	if (number != ASK_TABLE)
+		return number;
+	return l4 == TR_TCP ? rules_tcp(ctx, set, service, hash, 0, 0) : rules_udp(ctx, set, service, hash, 0);
 }
 
 SEC("xdp")
 int peek_tcp(struct xdp_md *ctx)
 {
-	__u32 zero = 0, number;
-	const struct handover *service = bpf_map_lookup_elem(&scratch, &zero);
-	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
-	__u64 hash;
-
-	if (!service || !set)
-		return NO_WORD;
-	hash = flow_hash(ctx, set, TR_TCP);
-	number = choose_steady(service, TR_TCP, hash);
-	return number == ASK_TABLE ? rules_tcp(ctx, set, service, hash, 0, 0) : number;
+	return peek(ctx, TR_TCP);
 }
 
 SEC("xdp")
 int peek_udp(struct xdp_md *ctx)
 {
-	__u32 zero = 0, number;
-	const struct handover *service = bpf_map_lookup_elem(&scratch, &zero);
-	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
-	__u64 hash;
-
-	if (!service || !set)
-		return NO_WORD;
-	hash = flow_hash(ctx, set, TR_UDP);
-	number = choose_steady(service, TR_UDP, hash);
-	return number == ASK_TABLE ? rules_udp(ctx, set, service, hash, 0) : number;
+	return peek(ctx, TR_UDP);
 }

@@ -155,6 +155,10 @@ configure_with "${limits/backends: 100/backends: 101}"
 ok "a limit above the map's size names both" refused "limits.backends: .*made for" load
 configure_with "${limits/backends: 100/backends: 50}"
 ok "a limit below it is taken" load
+configure_with "${limits/syn_flows: 64/syn_flows: 68}"
+ok "a tier of flows above its place names its limit" refused "limits.syn_flows: 68, .*made for 64" load
+configure_with "${limits/tcp_flows: 64/tcp_flows: 65}"
+ok "also one that has twice its limit" refused "limits.tcp_flows: 65, .*made for 64" load
 configure_with "hash_key: 00000000000000000000000000000001"
 ok "limits left out are the defaults, above the maps'" refused "limits\." load
 ok "another hash key is taken" key_becomes 00000000000000000000000000000001
