@@ -29,6 +29,8 @@
 #define TR_UDP_FLOWS_DEFAULT 65536
 #define TR_TRACKED_FLOWS_DEFAULT 65536
 #define TR_CACHE_DEFAULT 4096
+#define TR_FRAGMENTS_DEFAULT 16384
+#define TR_DEVICES_MAX 8	/* that one instance is attached to */
 
 /* An address of either family in 16 bytes; IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2). */
 struct tr_addr {
@@ -44,8 +46,17 @@ struct tr_prefix {
 /* The protocols that have services; the index of arrays by protocol. */
 enum tr_l4 { TR_TCP, TR_UDP, TR_L4_COUNT };
 
-/* Slots of `stages`, the PROG_ARRAY. */
-enum tr_stage { TR_STAGE_TCP, TR_STAGE_UDP, TR_STAGE_COUNT };
+/* Slots of `stages`, the PROG_ARRAY. What each one does: docs/packets.md. */
+enum tr_stage {
+	TR_STAGE_TCP,			/* whole packets whose headers stand at fixed places */
+	TR_STAGE_UDP,
+	TR_STAGE_ANY,			/* TCP and UDP behind tags, options, extension headers; first fragments; SYNs to clamp */
+	TR_STAGE_FRAGMENT,		/* later fragments */
+	TR_STAGE_ICMP,			/* echo, and errors about flows */
+	TR_STAGE_SEND,			/* to a next hop behind a VLAN tag */
+	TR_STAGE_TOO_BIG,		/* what does not fit once encapsulated */
+	TR_STAGE_COUNT
+};
 
 /*
  * Value of `vip_addresses` (hash: struct tr_addr) and of `vip_prefixes` (LPM: struct tr_prefix): an address that
@@ -58,6 +69,9 @@ struct tr_vip_address {
 	__u8 has_exact[TR_L4_COUNT];	/* `services` has entries for it */
 	__u8 len;			/* of the prefix, as in struct tr_prefix; 128: a single address */
 	__u8 alone;			/* no longer prefix or address lies inside: the answer for every address in it */
+	__u32 early[TR_L4_COUNT];	/* the VIP that takes fragments whose first is not known (TR_HOW_ADDRESSES); 0: none */
+	__u8 echo;			/* an echo request is answered: a VIP of this address asks for it */
+	__u8 pad[3];
 };
 
 /*
@@ -106,6 +120,13 @@ enum tr_mode {
 };
 #define TR_HOW_MODE 0xff		/* of `how`: enum tr_mode */
 #define TR_HOW_MOVING 0x100		/* of `how`: the VIP comes from elsewhere, `vip_old` says from where */
+#define TR_HOW_ADDRESSES 0x200		/* of `how`: ports are left out of the flow's hash, so that all fragments meet */
+#define TR_HOW_MSS 0x400		/* of `how`: tr_vip.mss is set */
+/* What of `how` makes a flow's key and the way it is looked up; the rest changes without a move. */
+#define TR_HOW_KEY (TR_HOW_MODE | TR_HOW_ADDRESSES)
+
+/* Of tr_vip.flags. */
+#define TR_VIP_OVERSIZE 1		/* IPv4 without DF that does not fit goes to the host's stack, to be fragmented */
 
 /*
  * Value of `vips` (array by VIP number): where its pool's ring lies in `rings`. A ring is TCP's words and right behind
@@ -116,8 +137,9 @@ struct tr_vip {
 	__u32 ring;			/* index of TCP's first word; UDP's is ring + ring_size */
 	__u32 ring_size;		/* words for one protocol, a prime; 0: the number is free */
 	__u16 pool;			/* pool number */
-	__u16 how;			/* enum tr_mode, and TR_HOW_MOVING */
-	__u32 pad;
+	__u16 how;			/* enum tr_mode, and TR_HOW_* */
+	__u16 mss;			/* largest that a SYN may announce, bytes; 0: any. TR_HOW_MSS goes with it */
+	__u16 flags;			/* TR_VIP_* */
 } __attribute__((aligned(8)));
 
 /*
@@ -128,7 +150,7 @@ struct tr_vip_old {
 	__u32 ring;			/* as in struct tr_vip; none of its words is settled meanwhile */
 	__u32 ring_size;
 	__u16 pool;
-	__u16 how;			/* enum tr_mode */
+	__u16 how;			/* the bits of TR_HOW_KEY */
 	__u32 pad;
 	__u64 hash_key[2];		/* as in struct tr_settings */
 };
@@ -149,6 +171,7 @@ enum tr_encap {
 	TR_ENCAP_IPV4,			/* outer IPv4: IPIP, IPv6-in-IPv4 */
 	TR_ENCAP_IPV6,			/* outer IPv6: IP6IP6, IPv4-in-IPv6 */
 };
+#define TR_ENCAP_TAGGED 0x10		/* of tr_backend.encap, with one of these: `backend_tags` has tags to put on */
 
 struct tr_outer4 {			/* an IPv4 header, RFC 791 */
 	__u8 version_ihl;		/* 0x45 */
@@ -187,8 +210,21 @@ struct tr_backend {
 	};
 	__u32 ifindex;			/* the interface of the next hop */
 	__u16 generation;		/* goes up whenever the number is given to another backend */
-	__u8 encap;			/* enum tr_encap */
+	__u8 encap;			/* enum tr_encap, and TR_ENCAP_TAGGED */
 	__u8 serves;			/* enum tr_serves; read only where flows are recorded */
+};
+
+/*
+ * Value of `backend_tags` (mmap'ed array by backend number): the VLAN tags of the next hop's link, outermost first. Of an
+ * arriving tag the priority and DEI bits are kept (IEEE 802.1Q §9.6).
+ */
+#define TR_TAGS_MAX 2
+#define TR_TAGS_KEEP 0xff		/* of `n`: whatever tags the packet came with, where it leaves as it came; else none */
+struct tr_tags {
+	__be16 tpid[TR_TAGS_MAX];
+	__be16 vid[TR_TAGS_MAX];	/* the low 12 bits */
+	__u8 n;				/* 0 to TR_TAGS_MAX, or TR_TAGS_KEEP */
+	__u8 pad[7];
 };
 
 /* Which flows a backend may have: what docs/affinity.md calls UP and DRAINING. Anything but none is "ok". */
@@ -211,9 +247,47 @@ struct tr_settings {
 		__u32 start;		/* index of its first set in `flows` */
 		__u32 sets;
 	} tiers[4];
+	/*
+	 * How often balancers answer for themselves, by enum tr_rate: token buckets, refilled by ticks. In 1/TR_TOKEN of an
+	 * answer; burst 0: never.
+	 */
+	struct tr_rate_limit {
+		__u32 per_tick;
+		__u32 burst;
+	} rates[4];
 	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
 	__u32 tick;			/* the clock of tests; else time comes from jiffies */
 };
+
+enum tr_rate {
+	TR_RATE_ECHO_SOURCE,		/* answers to echo requests, each source address */
+	TR_RATE_ECHO_ALL,
+	TR_RATE_TOO_BIG_SOURCE,		/* frag-needed and packet-too-big */
+	TR_RATE_TOO_BIG_ALL,
+	TR_RATE_COUNT
+};
+#define TR_TOKEN 256
+
+/*
+ * Element of `tokens` (array; each load of the programs has its own): a bucket, as it was at a tick. Of a rate for all there is
+ * one, of a rate by source TR_TOKEN_SLOTS, picked by a keyed hash of the address: sources that meet share it.
+ */
+struct tr_tokens {
+	__u32 tick;			/* 0: never used, full */
+	__u32 level;			/* in 1/TR_TOKEN */
+};
+#define TR_TOKEN_SLOTS 4096
+
+/*
+ * Fragments: `fragments`, an array of sets. What was decided for a first fragment is remembered for the rest of its packet. A
+ * record's key is the keyed hash of source, destination, id and (IPv4) protocol, never 0. Written as flow records are. The value:
+ * the backend's number in TR_BACKEND_BITS (0: the packet was passed to the host), then:
+ */
+#define TR_FRAGMENT_VIP_SHIFT 20	/* 17 bits: VIP number */
+#define TR_FRAGMENT_VIP_MASK 0x1ffff
+#define TR_FRAGMENT_GENERATION_SHIFT 37	/* 7 bits, as in a flow's record */
+#define TR_FRAGMENT_TICK_SHIFT 44	/* 20 bits, as in a flow's record */
+#define TR_FRAGMENT_TICKS 128		/* life of a record: 5 to 10 seconds. What arrives in pieces arrives at once */
 
 /*
  * Flow records: `flows`, one array in which each tier has a region of sets. A record's key is the keyed hash that picks the
@@ -372,15 +446,16 @@ struct tr_instance {
 	__u32 source4_len;		/* 0 to 32 */
 	__u32 source6_len;		/* 0 to 128 */
 	__u32 ttl;
-	__u32 ifindex;			/* the device whose next hops the backends' records name */
+	__u32 n_devices;
+	__u32 devices[TR_DEVICES_MAX];	/* interface numbers: next hops in the backends' records lie on these; 0 of them: on any */
 	char config[256];		/* path of that configuration */
 };
 
-#define TR_LAYOUT 2			/* goes up with every change of a pinned map's key or value */
+#define TR_LAYOUT 3			/* goes up with every change of a pinned map's key or value */
 
 _Static_assert(sizeof(struct tr_addr) == 16, "tr_addr");
 _Static_assert(sizeof(struct tr_prefix) == 20, "tr_prefix is an LPM key: no padding");
-_Static_assert(sizeof(struct tr_vip_address) == 16, "tr_vip_address");
+_Static_assert(sizeof(struct tr_vip_address) == 28, "tr_vip_address");
 _Static_assert(sizeof(struct tr_service_key) == 8, "tr_service_key is a hash key: no padding");
 _Static_assert(sizeof(struct tr_vip) == 16, "tr_vip");
 _Static_assert(sizeof(struct tr_vip_old) == 32, "tr_vip_old");
@@ -388,14 +463,16 @@ _Static_assert(sizeof(struct tr_flow_set) == 64, "tr_flow_set is one cache line"
 _Static_assert(sizeof(struct tr_flow_state) == 24, "tr_flow_state");
 _Static_assert(sizeof(struct tr_pool_flows) == 32, "tr_pool_flows");
 _Static_assert(sizeof(struct tr_pool_counts) == 64, "tr_pool_counts");
+_Static_assert(sizeof(struct tr_tags) == 16, "tr_tags");
+_Static_assert(sizeof(struct tr_tokens) == 8, "tr_tokens is one 8-byte word");
 _Static_assert(sizeof(struct tr_outer4) == 20, "tr_outer4");
 _Static_assert(sizeof(struct tr_outer6) == 40, "tr_outer6");
 _Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
-_Static_assert(sizeof(struct tr_settings) == 80, "tr_settings");
+_Static_assert(sizeof(struct tr_settings) == 112, "tr_settings");
 _Static_assert(sizeof(struct tr_lengths) == 152, "tr_lengths");
 _Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
 _Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");
 _Static_assert(sizeof(struct tr_pool_info) == 216, "tr_pool_info");
-_Static_assert(sizeof(struct tr_instance) == 344, "tr_instance");
+_Static_assert(sizeof(struct tr_instance) == 376, "tr_instance");
 
 #endif
