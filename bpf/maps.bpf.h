@@ -121,6 +121,31 @@ struct backends_map {
 	__uint(map_flags, BPF_F_MMAPABLE);
 };
 
+/* Backend number -> tags of its next hop's link. Controller writes through mmap; what is off the hot path reads. */
+struct backend_tags_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_tags);
+	__uint(max_entries, TR_BACKENDS_DEFAULT);
+	__uint(map_flags, BPF_F_MMAPABLE);
+};
+
+/* Set index -> decisions about first fragments. Stages write and read. */
+struct fragments_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_flow_set);
+	__uint(max_entries, TR_FRAGMENTS_DEFAULT / TR_SET_SLOTS);
+};
+
+/* Interface number -> the same: where packets may be redirected to. Controller writes; the kernel reads. */
+struct devices_map {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__type(key, __u32);
+	__type(value, __u32);
+	__uint(max_entries, TR_DEVICES_MAX * TR_ROOM);
+};
+
 /* 0 -> what every packet needs. Controller writes through mmap; all programs read. */
 struct settings_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -203,12 +228,52 @@ struct handover {
 	__u16 how;
 } __attribute__((aligned(8)));
 
-/* 0 -> hand-over. Entry writes; stages read. Program's own. */
+/* Where things stand in a packet that is not plain: offsets are from the frame's first byte. */
+struct place {
+	__u16 l3;
+	__u16 l4;			/* what follows the IP header and its extension headers */
+	__u16 l4_len;			/* bytes from there on, by the IP header */
+	__u8 family;			/* enum tr_family */
+	__u8 l4_kind;			/* enum tr_l4 */
+	__u8 flags;			/* PLACE_* */
+	__u8 verdict;			/* what it ends in when it is sent */
+	__u16 pad;
+	__u32 fragment_id;		/* as in the packet */
+};
+#define PLACE_FIRST 1			/* a first fragment */
+#define PLACE_LATER 2			/* a later one */
+#define PLACE_QUIET 4			/* what does not fit is not answered */
+#define PLACE_UNKNOWN 8			/* a later fragment, l4_kind unknown */
+
+/* What a stage that sends needs of a packet whose backend is chosen. */
+struct sending {
+	__u32 number;			/* backend */
+	__u32 vip;
+	__u64 hash;			/* of the flow */
+	__u32 len;			/* of the IP packet */
+	__u8 syn;
+	__u8 pad[3];
+};
+
+/* 0 -> hand-over, to the plain stages `service` alone. Entry and stages write; the next stage reads. Program's own. */
+struct scratch {
+	struct handover service;
+	struct place place;
+	struct sending sending;
+};
 struct scratch_map {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, struct handover);
+	__type(value, struct scratch);
 	__uint(max_entries, 1);
+};
+
+/* Buckets of answers: TR_RATE_COUNT / 2 for all, then TR_TOKEN_SLOTS by source for each of them. Program's own. */
+struct tokens_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct tr_tokens);
+	__uint(max_entries, TR_RATE_COUNT / 2 * (1 + TR_TOKEN_SLOTS));
 };
 
 /*
@@ -241,9 +306,9 @@ struct vip_cache_map {
 
 #define MAPS(X)                                                                                                      \
 	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(vip_old) X(rings) X(backends)           \
-	X(flows) X(flow_state) X(pool_flows) X(pool_counts)                                                          \
+	X(flows) X(flow_state) X(pool_flows) X(pool_counts) X(backend_tags) X(fragments) X(devices)                  \
 	X(settings) X(verdicts) X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info)           \
-	X(instance) X(stages) X(scratch) X(vip_cache)
+	X(instance) X(stages) X(scratch) X(vip_cache) X(tokens)
 
 #define X(name) extern struct name##_map name SEC(".maps");
 MAPS(X)
