@@ -26,7 +26,7 @@ BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-param
 
 # maps first and the entry next: bpftool's linker wants the maps' definitions before their users, and iproute2's
 # "sec xdp" takes the first program of the section.
-DATAPATH = maps entry tcp udp clock
+DATAPATH = maps entry tcp udp any fragment icmp send too_big clock
 DATAPATH_OBJS = $(DATAPATH:%=$(B)/bpf/%.bpf.o)
 OBJECTS = $(B)/tailrace.bpf.o $(B)/decap.bpf.o
 SKELS = $(OBJECTS:.bpf.o=.skel.h)

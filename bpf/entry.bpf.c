@@ -11,6 +11,8 @@
 #define VLAN_DEPTH 2
 
 const volatile __u32 vip_cache_size = TR_CACHE_DEFAULT;
+const volatile __u32 several_devices;	/* 1: a next hop may lie on another interface than the packet came in by */
+const volatile __u32 xdp_has_frags;	/* 1: loaded with BPF_F_XDP_HAS_FRAGS, the frame may go on behind data_end */
 
 struct vlan_tag {		/* IEEE 802.1Q, behind the TPID */
 	__be16 tci;
@@ -31,7 +33,7 @@ static __always_inline int enter_stage(struct xdp_md *ctx, __u8 l4)
 static __always_inline int hand_over(struct xdp_md *ctx, const struct handover *service, __u8 l4)
 {
 	__u32 zero = 0;
-	struct handover *scratch_line = bpf_map_lookup_elem(&scratch, &zero);
+	void *scratch_line = bpf_map_lookup_elem(&scratch, &zero);
 
 	if (!service->vip)
 		return finish(TR_V_NO_SERVICE);

@@ -214,8 +214,8 @@ static int check_filled_for(const char *dir, const char *device, int ifindex)
 	    pinned_map_array(dir, "backends", sizeof(struct tr_backend), &backends))
 		return 0;
 	filled = instance.data;
-	other = filled->ifindex != (__u32)ifindex ? filled->ifindex : 0;
-	for (__u32 i = 1; i < backends.max_entries && !filled->ifindex && !other; i++) {
+	other = filled->devices[0] != (__u32)ifindex ? filled->devices[0] : 0;
+	for (__u32 i = 1; i < backends.max_entries && !filled->n_devices && !other; i++) {
 		const struct tr_backend *backend = (const struct tr_backend *)backends.data + i;
 
 		if (backend->encap != TR_ENCAP_NONE && backend->ifindex != (__u32)ifindex)

@@ -92,6 +92,7 @@ struct config_limits {
 	uint32_t pools;
 	uint32_t backends;
 	uint32_t ring_words;		/* of all pools; a pool takes two for each bucket, TCP's and UDP's */
+	uint32_t fragments;		/* first fragments that are remembered */
 	uint32_t cache;			/* VIP cache, entries for each CPU; a power of two */
 	uint32_t flows[TR_TIER_COUNT];	/* records: tcp_flows, syn_flows, udp_flows, tracked_flows */
 };

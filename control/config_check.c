@@ -205,6 +205,7 @@ static int check_limits(struct check *check)
 		LIMIT(backends, TR_BACKENDS_DEFAULT, 1, TR_BACKEND_MASK / TR_ROOM),
 		LIMIT(ring_words, TR_RING_WORDS_DEFAULT, 2 * CONFIG_RING_SIZE_MIN, 1 << 28),
 		LIMIT(cache, TR_CACHE_DEFAULT, 64, 1 << 16),
+		LIMIT(fragments, TR_FRAGMENTS_DEFAULT, 64, 1 << 24),
 		FLOWS(tcp_flows, TR_TIER_TCP, TR_TCP_FLOWS_DEFAULT),
 		FLOWS(syn_flows, TR_TIER_SYN, TR_SYN_FLOWS_DEFAULT),
 		FLOWS(udp_flows, TR_TIER_UDP, TR_UDP_FLOWS_DEFAULT),

@@ -77,6 +77,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(syn_flows, OPTIONAL, struct raw_limits),
 	TEXT(udp_flows, OPTIONAL, struct raw_limits),
 	TEXT(tracked_flows, OPTIONAL, struct raw_limits),
+	TEXT(fragments, OPTIONAL, struct raw_limits),
 	CYAML_FIELD_END,
 };
 

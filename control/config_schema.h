@@ -66,6 +66,7 @@ struct raw_limits {
 	char *syn_flows;
 	char *udp_flows;
 	char *tracked_flows;
+	char *fragments;
 };
 
 struct raw_config {

@@ -53,7 +53,7 @@ static int map_one(struct dataplane *dp, enum state_map map, size_t value_size, 
 
 #define MAPPED(X)                                                                                                    \
 	X(settings, settings) X(instance, instance) X(rings, rings) X(backends, backends)                            \
-	X(vip_filter, filter)                                                                                        \
+	X(vip_filter, filter) X(backend_tags, backend_tags)                                                          \
 	X(backend_info, backend_info) X(pool_info, pools) X(vips, vips) X(vip_old, vip_old) X(vip_info, vip_info)    \
 	X(flows, flows) X(flow_state, flow_state) X(pool_flows, pool_flows)
 

@@ -13,7 +13,7 @@
 /* Maps that outlive programs, by the name they have in the object and in the directory of pins. */
 #define STATE_MAPS(X)                                                                                                \
 	X(vip_addresses) X(vip_prefixes) X(vip_filter) X(services) X(vips) X(vip_old) X(rings) X(backends)           \
-	X(flows) X(flow_state) X(pool_flows) X(pool_counts)                                                          \
+	X(flows) X(flow_state) X(pool_flows) X(pool_counts) X(backend_tags) X(fragments) X(devices)                  \
 	X(settings) X(verdicts) X(vip_traffic) X(backend_traffic) X(backend_info) X(pool_info) X(vip_info) X(instance)
 
 enum state_map {
@@ -40,6 +40,7 @@ struct dataplane {
 	uint64_t *rings;
 	struct tr_filter *filter;
 	struct tr_backend *backends;
+	struct tr_tags *backend_tags;
 	struct tr_backend_info *backend_info;
 	struct tr_pool_info *pools;
 	struct tr_vip *vips;

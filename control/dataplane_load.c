@@ -27,7 +27,8 @@
 #include "util.h"
 
 /* Pinned for each load of the programs: the entry last, so that what it needs stands when it does. */
-static const char *const own_pins[] = { "stages", "scratch", "vip_cache", TR_PIN_CLOCK, "tcp", "udp", TR_PIN_ENTRY };
+static const char *const own_pins[] = { "stages", "scratch", "vip_cache", "tokens", TR_PIN_CLOCK, "tcp", "udp", "any",
+					 "fragment", "icmp", "send", "too_big", TR_PIN_ENTRY };
 
 #define PATH_FMT "%s/%s%s"
 
@@ -57,9 +58,12 @@ uint32_t dataplane_wanted_entries(enum state_map map, const struct config_limits
 	case MAP_vip_traffic:
 		return limits->vips * TR_ROOM + 1;
 	case MAP_backends:
+	case MAP_backend_tags:
 	case MAP_backend_info:
 	case MAP_backend_traffic:
 		return limits->backends * TR_ROOM + 1;
+	case MAP_fragments:
+		return (limits->fragments + TR_SET_SLOTS - 1) / TR_SET_SLOTS;
 	case MAP_pool_info:
 	case MAP_pool_flows:
 	case MAP_pool_counts:
@@ -95,6 +99,8 @@ static const char *limit_name(enum state_map map)
 		return "*_flows";
 	case MAP_rings:
 		return "ring_words";
+	case MAP_fragments:
+		return "fragments";
 	default:
 		return "backends";
 	}
@@ -219,6 +225,11 @@ static int fill_stages(const struct tailrace_bpf *skel)
 	const struct bpf_program *programs[TR_STAGE_COUNT] = {
 		[TR_STAGE_TCP] = skel->progs.tr_tcp,
 		[TR_STAGE_UDP] = skel->progs.tr_udp,
+		[TR_STAGE_ANY] = skel->progs.tr_any,
+		[TR_STAGE_FRAGMENT] = skel->progs.tr_fragment,
+		[TR_STAGE_ICMP] = skel->progs.tr_icmp,
+		[TR_STAGE_SEND] = skel->progs.tr_send,
+		[TR_STAGE_TOO_BIG] = skel->progs.tr_too_big,
 	};
 	int stages = bpf_map__fd(skel->maps.stages);
 
@@ -235,9 +246,11 @@ static int pin_new(struct dataplane *dp, const struct tailrace_bpf *skel)
 {
 	const int fds[ARRAY_SIZE(own_pins)] = {
 		bpf_map__fd(skel->maps.stages), bpf_map__fd(skel->maps.scratch), bpf_map__fd(skel->maps.vip_cache),
-		bpf_program__fd(skel->progs.tr_clock),
+		bpf_map__fd(skel->maps.tokens), bpf_program__fd(skel->progs.tr_clock),
 		bpf_program__fd(skel->progs.tr_tcp), bpf_program__fd(skel->progs.tr_udp),
-		bpf_program__fd(skel->progs.tr_entry),
+		bpf_program__fd(skel->progs.tr_any), bpf_program__fd(skel->progs.tr_fragment),
+		bpf_program__fd(skel->progs.tr_icmp), bpf_program__fd(skel->progs.tr_send),
+		bpf_program__fd(skel->progs.tr_too_big), bpf_program__fd(skel->progs.tr_entry),
 	};
 	char path[PATH_MAX];
 
