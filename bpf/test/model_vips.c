@@ -179,7 +179,7 @@ static const char *follow(struct model_control *c, __u32 number, struct vip_stat
 	in_time = is_moving(&s->vip) && may_switch(c, s);
 	has = standing(*after);
 	if (is_moving(&s->vip) && s->past.has_wanted && !same_vip(&has, &(struct tr_vip){ s->vip.ring, s->vip.ring_size,
-	    s->vip.pool, standing(s->vip).how, 0 })) {
+	    s->vip.pool, standing(s->vip).how, 0, 0 })) {
 		if (!same_vip(&has, &s->past.wanted))
 			return "not what is wanted";
 		if (!in_time)

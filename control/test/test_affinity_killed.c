@@ -47,9 +47,9 @@ static struct tr_record *flow;		/* of VIP 1, on backend 2 for as long as it last
 static void configure(struct world *w)
 {
 	const struct tr_pool_info *pools = w->v.pools;
-	struct tr_vip vips[4] = { {}, { pools[2].ring, RING_SIZE, 2, TR_MODE_CHANGES, 0 },
-				  { pools[2].ring, RING_SIZE, 2, TR_MODE_TRACK, 0 },
-				  { pools[3].ring, RING_SIZE, 3, TR_MODE_HASH, 0 } };
+	struct tr_vip vips[4] = { {}, { pools[2].ring, RING_SIZE, 2, TR_MODE_CHANGES, 0, 0 },
+				  { pools[2].ring, RING_SIZE, 2, TR_MODE_TRACK, 0, 0 },
+				  { pools[3].ring, RING_SIZE, 3, TR_MODE_HASH, 0, 0 } };
 
 	affinity_hash_key(w->a, wanted_key, w->now);
 	if (w->v.backend_info[1].state == TR_BACKEND_UP)

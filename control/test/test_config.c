@@ -104,7 +104,7 @@ static void assert_times(const struct config *config, size_t pool, uint32_t sett
 
 static void defaults(const struct config *config)
 {
-	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 4096,
+	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 16384, 4096,
 					      { 262144, 65536, 65536, 65536 } };
 
 	assert_string_equal(config->path, FILE_NAME);
@@ -129,7 +129,7 @@ static void defaults(const struct config *config)
 
 static void settings(const struct config *config)
 {
-	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 32767, 524287, 268435456, 64,
+	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 32767, 524287, 268435456, 16777216, 64,
 					      { 134217728, 64, 66, 65 } };
 
 	assert_string_equal(config->instance, "Edge-1_a");
@@ -260,7 +260,7 @@ static const struct taken {
 	  "instance: Edge-1_a\ndevices:\n- eth0.100\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
 	  "encapsulation: { source4: 10.9.8.7/32, source6: 2001:db8::/96, ttl: \"255\" }\nmetrics: \"[::1]:9564\"\n"
 	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 32767, backends: 524287, "
-	  "ring_words: 268435456, cache: 64, "
+	  "ring_words: 268435456, fragments: 16777216, cache: 64, "
 	  "tcp_flows: 134217728, syn_flows: 64, udp_flows: 66, tracked_flows: 65 }\n" REST, settings },
 	{ "pools",
 	  "pools:\n  - { name: web, ring_size: 16777213, backends: [address: 10.0.0.1] }\n"
