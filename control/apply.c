@@ -79,6 +79,7 @@ static void apply_entropy(struct dataplane *dp, const struct step *step)
 
 static int apply_backend(struct dataplane *dp, const struct step *step)
 {
+	dataplane_store_words(&dp->backend_tags[step->number], &step->tags, sizeof(step->tags));
 	dataplane_store_words(&dp->backends[step->number], &step->backend, sizeof(step->backend));
 	dataplane_store_words(&dp->backend_info[step->number], &step->backend_info, sizeof(step->backend_info));
 	return step->fresh ? zero_counters(dp, MAP_backend_traffic, sizeof(struct tr_traffic), step->number) : 0;
@@ -268,6 +269,7 @@ static void shrink_filter(struct dataplane *dp, const struct plan *plan)
 
 int dataplane_apply(struct dataplane *dp, const struct plan *plan)
 {
+	dataplane_rest_retagged(dp, plan);
 	for (size_t i = 0; i < plan->n; i++) {
 		int err = apply_step(dp, &plan->steps[i]);
 

@@ -14,6 +14,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "attach_links.h"
+#include "devices.h"
 #include "log.h"
 #include "paths.h"
 #include "pinned.h"
@@ -91,24 +93,6 @@ static int find_device(const char *device)
 	return ifindex ? ifindex : log_err(-ENODEV, "%s: no such interface in this network namespace", device);
 }
 
-/* The pinned link's interface and program; zeros: no link, or one whose interface is gone. */
-struct linked {
-	int ifindex;
-	__u32 program_id;
-};
-
-static struct linked read_link(const char *dir)
-{
-	char path[PATH_MAX];
-	_cleanup_close_ int fd = bpf_obj_get(pin_path(dir, TR_PIN_LINK, path));
-	struct bpf_link_info info = {};
-	__u32 len = sizeof(info);
-
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !info.xdp.ifindex)
-		return (struct linked){};
-	return (struct linked){ info.xdp.ifindex, info.prog_id };
-}
-
 static __u32 entry_id(const char *dir)
 {
 	char path[PATH_MAX];
@@ -117,23 +101,48 @@ static __u32 entry_id(const char *dir)
 	return program_id(fd);
 }
 
-/* Is it our link that put the program on this interface? Its index alone may be that of one in another namespace. */
-static bool is_linked(const struct linked *linked, int ifindex, const struct attached *attached)
+/* Its index alone may be that of an interface in another namespace. */
+static bool is_here(const struct attach_link *link)
 {
-	return linked->ifindex == ifindex && linked->program_id == any_program(attached);
+	struct attached attached;
+
+	return !query(link->ifindex, &attached) && any_program(&attached) == link->program_id;
 }
 
-static int refuse_elsewhere(const char *device, const struct linked *linked)
+/* Is it one of our links that put the program on this interface? */
+static bool find_link(const char *dir, int ifindex, struct attach_link *ret)
 {
-	log_error("%s: the instance is attached to interface %d, here or in another network namespace, and can have one; "
-		  "`tailrace detach` it there first", device, linked->ifindex);
-	return -EBUSY;
+	struct attach_link links[ATTACH_LINKS_MAX];
+	size_t n = attach_links_read(dir, links);
+
+	for (size_t i = 0; i < n; i++)
+		if (links[i].ifindex == ifindex && is_here(&links[i])) {
+			*ret = links[i];
+			return true;
+		}
+	return false;
+}
+
+/* Records are of these devices alone: attached to another one, packets would leave it for next hops that are not there. */
+static int check_elsewhere(const char *dir, const char *device, const struct devices *devices)
+{
+	struct attach_link links[ATTACH_LINKS_MAX];
+	size_t n = attach_links_read(dir, links);
+
+	for (size_t i = 0; i < n; i++) {
+		if (devices_have(devices, links[i].ifindex) && is_here(&links[i]))
+			continue;
+		log_error("%s: the instance is attached to interface %d, here or in another network namespace, which is not among its "
+			  "devices; `tailrace detach` it there first", device, links[i].ifindex);
+		return -EBUSY;
+	}
+	return 0;
 }
 
 /* 1: is attached already, 0: could be. */
 static int look(const char *dir, const char *device, int ifindex, struct attached *ret)
 {
-	struct linked linked = read_link(dir);
+	struct attach_link link;
 	char name[64];
 	int err = query(ifindex, ret);
 	__u32 id;
@@ -141,45 +150,36 @@ static int look(const char *dir, const char *device, int ifindex, struct attache
 	if (err)
 		return log_err(err, "%s: cannot ask for its XDP program", device);
 	id = any_program(ret);
-	if (id && (id == entry_id(dir) || is_linked(&linked, ifindex, ret)))
+	if (!id)
+		return 0;
+	if (id == entry_id(dir) || find_link(dir, ifindex, &link))
 		return 1;
-	if (id) {
-		log_error("%s: has an XDP program already, which is not this instance's: %s. It is left alone; take it off first "
-			  "(`ip link set dev %s xdp off`, or whatever put it there)", device,
-			  program_name(id, name, sizeof(name)), device);
-		return -EBUSY;
-	}
-	return linked.ifindex ? refuse_elsewhere(device, &linked) : 0;
+	log_error("%s: has an XDP program already, which is not this instance's: %s. It is left alone; take it off first "
+		  "(`ip link set dev %s xdp off`, or whatever put it there)", device, program_name(id, name, sizeof(name)), device);
+	return -EBUSY;
 }
 
-int attach_check(const char *dir, const char *device)
+int attach_check(const char *dir, char *const *names, size_t n)
 {
+	struct devices devices = { .n = n };
 	struct attached attached;
-	int ifindex = find_device(device), err;
+	int err = 0;
 
-	if (ifindex < 0)
-		return ifindex;
-	err = look(dir, device, ifindex, &attached);
-	return err < 0 ? err : 0;
-}
+	for (size_t i = 0; i < n; i++) {
+		int ifindex = find_device(names[i]);
 
-static int make_link(const char *dir, int program, int ifindex, __u32 flags)
-{
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	_cleanup_close_ int fd = bpf_link_create(program, ifindex, BPF_XDP, &opts);
-	char path[PATH_MAX];
-
-	if (fd < 0)
-		return fd;
-	unlink(pin_path(dir, TR_PIN_LINK, path));	/* of an interface that is gone */
-	if (bpf_obj_pin(fd, path))
-		return -errno;
-	return 0;
+		if (ifindex < 0)
+			return ifindex;
+		devices.ifindexes[i] = ifindex;
+	}
+	for (size_t i = 0; i < n && err >= 0; i++)
+		err = look(dir, names[i], devices.ifindexes[i], &attached);
+	return err < 0 ? err : check_elsewhere(dir, names[0], &devices);
 }
 
 static int attach_in_mode(const char *dir, const char *device, int ifindex, int program, enum attach_mode mode)
 {
-	int err = make_link(dir, program, ifindex, mode == ATTACH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	int err = attach_link_make(dir, program, ifindex, mode == ATTACH_GENERIC ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 
 	if (!err) {
 		log_info("%s: attached, %s mode", device, mode == ATTACH_GENERIC ? "generic" : "native");
@@ -197,55 +197,78 @@ static int attach_in_mode(const char *dir, const char *device, int ifindex, int 
 		return log_err(err, "%s: its driver has no native XDP; --mode generic works on every driver, slowly",
 			       device);
 	if (err == -ERANGE)
-		return log_err(err, "%s: cannot attach: its MTU is too large for native XDP in one buffer; lower it, or "
-				    "use --mode generic", device);
+		return log_err(err, "%s: cannot attach: its MTU is too large for programs that take a packet in one "
+				    "buffer; name it in `devices` and load or run anew, which loads others, lower the MTU, or use "
+				    "--mode generic", device);
 	return log_err(err, "%s: cannot attach", device);
 }
 
-/* Next hops are of one device, and its link-layer addresses stand in the backends' records: no other will do. */
-static int check_filled_for(const char *dir, const char *device, int ifindex)
+/* Of an instance that was filled without devices: another interface that a next hop lies on; 0: none. */
+static __u32 find_other_device(const struct pinned_array *backends, __u32 ifindex)
 {
-	__attribute__((cleanup(pinned_unmap))) struct pinned_array instance = {}, backends = {};
+	for (__u32 i = 1; i < backends->max_entries; i++) {
+		const struct tr_backend *backend = (const struct tr_backend *)backends->data + i;
+
+		if (backend->encap != TR_ENCAP_NONE && backend->ifindex != ifindex)
+			return backend->ifindex;
+	}
+	return 0;
+}
+
+/* The backends' records have next hops on certain devices, and the link-layer addresses of those: no other will do. */
+static int check_filled_for(const char *dir, const char *device, int ifindex, struct devices *ret)
+{
+	_cleanup_array_ struct pinned_array instance = {}, backends = {};
 	const struct tr_instance *filled;
 	char name[IF_NAMESIZE] = "?";
 	__u32 other = 0;
 
+	*ret = (struct devices){ .n = 1, .ifindexes = { ifindex } };
 	if (pinned_map_array(dir, "instance", sizeof(*filled), &instance) ||
 	    pinned_map_array(dir, "backends", sizeof(struct tr_backend), &backends))
 		return 0;
 	filled = instance.data;
-	other = filled->devices[0] != (__u32)ifindex ? filled->devices[0] : 0;
-	for (__u32 i = 1; i < backends.max_entries && !filled->n_devices && !other; i++) {
-		const struct tr_backend *backend = (const struct tr_backend *)backends.data + i;
-
-		if (backend->encap != TR_ENCAP_NONE && backend->ifindex != (__u32)ifindex)
-			other = backend->ifindex;
+	if (filled->n_devices && filled->n_devices <= TR_DEVICES_MAX) {
+		ret->n = filled->n_devices;
+		memcpy(ret->ifindexes, filled->devices, sizeof(filled->devices));
+		other = devices_have(ret, ifindex) ? 0 : filled->devices[0];
+	} else {
+		other = find_other_device(&backends, ifindex);
 	}
 	if (!other)
 		return 0;
 	if_indextoname(other, name);
-	log_error("%s: the instance was filled for next hops on interface %s (%u); name %s in `devices` and load or run it anew",
-		  device, name, other, device);
+	log_error("%s: the instance was filled for next hops on interface %s (%u)%s; name %s in `devices` and load or run it anew",
+		  device, name, other, ret->n > 1 ? " and others" : "", device);
 	return -EINVAL;
 }
 
 /* A controller may have replaced the program between its opening and the link: the link follows. */
-static int follow_entry(const char *dir, int linked_program)
+static int follow_entry(const char *dir, const char *device, int ifindex, int linked_program)
 {
+	struct attach_link link;
 	char path[PATH_MAX];
-	_cleanup_close_ int link = -1, entry = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
+	_cleanup_close_ int entry = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
+	int err = 0;
 
-	if (entry < 0 || program_id(entry) == program_id(linked_program))
-		return 0;
-	link = bpf_obj_get(pin_path(dir, TR_PIN_LINK, path));
-	if (link < 0 || bpf_link_update(link, entry, NULL))
-		return log_err(-errno, "%s: cannot put the newest program there", path);
-	return 0;
+	if (entry >= 0 && program_id(entry) != program_id(linked_program) && find_link(dir, ifindex, &link))
+		err = attach_link_update(dir, &link, entry);
+	return err ? log_err(err, "%s: cannot put the newest program there", device) : 0;
 }
 
-int attach_device(const char *dir, const char *device, enum attach_mode mode)
+static void say_is_attached(const char *device, const struct attached *attached, enum attach_mode mode)
+{
+	bool other = (mode == ATTACH_NATIVE && !attached->native) || (mode == ATTACH_GENERIC && attached->native);
+
+	log_info("%s: is attached already, %s mode%s", device, attached->native ? "native" : "generic",
+		 other ? " (`tailrace detach` first to change that)" : "");
+}
+
+/* *ret_made: it was not there before. */
+static int attach_one(const char *dir, const char *device, enum attach_mode mode, bool *ret_made)
 {
 	struct attached attached;
+	struct devices filled;
 	char path[PATH_MAX];
 	_cleanup_close_ int program = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
 	int ifindex, err;
@@ -255,19 +278,42 @@ int attach_device(const char *dir, const char *device, enum attach_mode mode)
 	ifindex = find_device(device);
 	if (ifindex < 0)
 		return ifindex;
-	err = check_filled_for(dir, device, ifindex);
+	err = check_filled_for(dir, device, ifindex, &filled);
 	if (err)
 		return err;
 	err = look(dir, device, ifindex, &attached);
 	if (err == 1) {
-		log_info("%s: is attached already, %s mode%s", device, attached.native ? "native" : "generic",
-			 (mode == ATTACH_NATIVE && !attached.native) || (mode == ATTACH_GENERIC && attached.native) ?
-			 " (`tailrace detach` first to change that)" : "");
+		say_is_attached(device, &attached, mode);
 		return 0;
 	}
 	if (!err)
+		err = check_elsewhere(dir, device, &filled);
+	if (!err)
 		err = attach_in_mode(dir, device, ifindex, program, mode);
-	return err ? err : follow_entry(dir, program);
+	if (err)
+		return err;
+	*ret_made = true;
+	return follow_entry(dir, device, ifindex, program);
+}
+
+int attach_device(const char *dir, const char *device, enum attach_mode mode)
+{
+	bool made;
+
+	return attach_one(dir, device, mode, &made);
+}
+
+int attach_devices(const char *dir, char *const *devices, size_t n, enum attach_mode mode)
+{
+	bool made[TR_DEVICES_MAX] = {};
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++)
+		err = attach_one(dir, devices[i], mode, &made[i]);
+	for (size_t i = 0; i < n && err; i++)
+		if (made[i])
+			attach_detach(dir, devices[i]);
+	return err;
 }
 
 static int detach_by_netlink(int ifindex, int program, bool native)
@@ -277,24 +323,9 @@ static int detach_by_netlink(int ifindex, int program, bool native)
 	return bpf_xdp_detach(ifindex, XDP_FLAGS_REPLACE | (native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE), &opts);
 }
 
-/*
- * A link is detached, not only unpinned: another process may hold it open. The pin goes with it.
- */
-static int detach_link(const char *dir)
-{
-	char path[PATH_MAX];
-	_cleanup_close_ int fd = bpf_obj_get(pin_path(dir, TR_PIN_LINK, path));
-
-	if (fd < 0)
-		return -errno;
-	if (bpf_link_detach(fd) && errno != ENOLINK)
-		return -errno;
-	return unlink(path) ? -errno : 0;
-}
-
 int attach_detach(const char *dir, const char *device)
 {
-	struct linked linked = read_link(dir);
+	struct attach_link link;
 	struct attached attached;
 	char path[PATH_MAX];
 	_cleanup_close_ int program = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
@@ -305,8 +336,8 @@ int attach_detach(const char *dir, const char *device)
 	err = query(ifindex, &attached);
 	if (err)
 		return log_err(err, "%s: cannot ask for its XDP program", device);
-	if (any_program(&attached) && is_linked(&linked, ifindex, &attached)) {
-		err = detach_link(dir);
+	if (find_link(dir, ifindex, &link)) {
+		err = attach_link_detach(dir, &link);
 	} else if (program >= 0 && any_program(&attached) == program_id(program)) {
 		err = detach_by_netlink(ifindex, program, attached.native);
 	} else {
@@ -348,12 +379,20 @@ static int detach_one(const struct if_nameindex *device, bool native, int old_fd
 
 int attach_detach_all(const char *dir)
 {
+	struct attach_link links[ATTACH_LINKS_MAX];
 	char path[PATH_MAX];
 	_cleanup_close_ int program = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
-	int err = detach_link(dir);
+	size_t n = attach_links_read(dir, links);
+	int err;
 
-	if (err && err != -ENOENT)
-		return log_err(err, "%s/%s: cannot detach", dir, TR_PIN_LINK);
+	for (size_t i = 0; i < n; i++) {
+		err = attach_link_detach(dir, &links[i]);
+		if (err)
+			return log_err(err, "%s/%s: cannot detach", dir, links[i].name);
+	}
+	err = attach_links_drop_dead(dir);
+	if (err)
+		return log_err(err, "%s: cannot remove the pins of links", dir);
 	return program < 0 ? 0 : for_each_attached(program_id(program), detach_one, program, -1);
 }
 
@@ -371,12 +410,17 @@ static int replace_one(const struct if_nameindex *device, bool native, int old_f
 
 int attach_replace(const char *dir, int new_fd)
 {
+	struct attach_link links[ATTACH_LINKS_MAX];
+	size_t n = attach_links_read(dir, links);
 	char path[PATH_MAX];
-	_cleanup_close_ int link = bpf_obj_get(pin_path(dir, TR_PIN_LINK, path));
 	_cleanup_close_ int old_fd = bpf_obj_get(pin_path(dir, TR_PIN_ENTRY, path));
 
-	if (link >= 0 && read_link(dir).ifindex && bpf_link_update(link, new_fd, NULL))
-		return log_err(-errno, "%s/%s: cannot replace the attached program", dir, TR_PIN_LINK);
+	for (size_t i = 0; i < n; i++) {
+		int err = attach_link_update(dir, &links[i], new_fd);
+
+		if (err)
+			return log_err(err, "%s/%s: cannot replace the attached program", dir, links[i].name);
+	}
 	if (old_fd < 0 || program_id(old_fd) == program_id(new_fd))
 		return 0;
 	return for_each_attached(program_id(old_fd), replace_one, old_fd, new_fd);
@@ -389,7 +433,12 @@ static int found_one(const struct if_nameindex *device, bool native, int old_fd,
 
 bool attach_runs(const char *dir, int program)
 {
+	struct attach_link links[ATTACH_LINKS_MAX];
+	size_t n = attach_links_read(dir, links);
 	__u32 id = program_id(program);
 
-	return read_link(dir).program_id == id || for_each_attached(id, found_one, -1, -1) == -EEXIST;
+	for (size_t i = 0; i < n; i++)
+		if (links[i].program_id == id)
+			return true;
+	return for_each_attached(id, found_one, -1, -1) == -EEXIST;
 }

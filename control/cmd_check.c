@@ -26,7 +26,10 @@ static void print_summary(const struct config *config, const struct model *model
 		words += 2 * config->pools[i].ring_size;
 	}
 	printf("%s: good\n", config->path);
-	printf("  instance %s on %s\n", config->instance, config->device ? config->device : "no device (for `load` alone)");
+	printf("  instance %s on %s", config->instance, config->n_devices ? config->devices[0] : "no device (for `load` alone)");
+	for (size_t i = 1; i < config->n_devices; i++)
+		printf(", %s", config->devices[i]);
+	putchar('\n');
 	printf("  %zu VIPs of %u: %zu addresses of %u, %zu prefixes of %u, %zu exact services of %u\n", config->n_vips,
 	       config->limits.vips, model->n_addresses - model->n_prefixes, config->limits.addresses, model->n_prefixes,
 	       config->limits.prefixes, model->n_services, config->limits.services);

@@ -36,7 +36,7 @@ struct run {
 	struct controller *controller;
 	struct metrics *metrics;
 	enum attach_mode mode;
-	bool detached;			/* the interface was made anew and is not attached yet */
+	uint32_t detached;		/* bit i: device i was made anew and is not attached yet */
 	sd_event *event;
 	sd_event_source *nexthops;
 	sd_event_source *follow;	/* a timer; armed while the controller is behind */
@@ -164,32 +164,41 @@ static int watch_nexthops(struct run *run)
 			       on_nexthops, run);
 }
 
+static void attach_again(struct run *run)
+{
+	const struct config *config = controller_config(run->controller);
+	const char *dir = dataplane_dir(controller_dataplane(run->controller));
+
+	for (size_t i = 0; i < config->n_devices; i++)
+		if (run->detached & 1u << i && !attach_device(dir, config->devices[i], run->mode))
+			run->detached &= ~(1u << i);
+}
+
 /*
  * An interface that was deleted took its link along: the program has to be put on the new one. What hinders that may pass;
  * it is said, and tried again every second.
  */
-static int follow_device(struct run *run)
+static int follow_devices(struct run *run)
 {
-	int err = controller_check_device(run->controller);
+	uint32_t anew;
+	int err = controller_check_devices(run->controller, &anew);
 
-	if (err < 0)
+	if (err)
 		return err;
-	if (err) {
-		run->detached = true;
+	if (anew) {
+		run->detached |= anew;
 		err = watch_nexthops(run);
 		if (err < 0)
 			return log_err(err, "cannot set up the event loop");
 	}
-	if (run->detached)
-		run->detached = attach_device(dataplane_dir(controller_dataplane(run->controller)),
-					      controller_config(run->controller)->device, run->mode);
+	attach_again(run);
 	return 0;
 }
 
 static int on_tick(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct run *run = arg;
-	int err = follow_device(run);
+	int err = follow_devices(run);
 
 	if (err)
 		return sd_event_exit(run->event, err);
@@ -301,8 +310,8 @@ static int end(struct run *run, bool detach)
 
 	if (detach)
 		return attach_detach_all(dataplane_dir(controller_dataplane(run->controller)));
-	log_info("stopped; what is attached goes on forwarding (`tailrace detach %s -i %s` ends that)", config->device,
-		 config->instance);
+	log_info("stopped; what is attached goes on forwarding (`tailrace detach %s -i %s` ends that)",
+		 config->n_devices == 1 ? config->devices[0] : "DEVICE", config->instance);
 	return 0;
 }
 
@@ -314,7 +323,8 @@ static int serve(struct run *run, bool detach_on_exit)
 	if (config->metrics_host)
 		err = metrics_start(config->metrics_host, config->metrics_port, config->instance, &run->metrics);
 	if (!err)
-		err = attach_device(dataplane_dir(controller_dataplane(run->controller)), config->device, run->mode);
+		err = attach_devices(dataplane_dir(controller_dataplane(run->controller)), config->devices, config->n_devices,
+				     run->mode);
 	if (err) {
 		metrics_stop(run->metrics);
 		dataplane_remove_fresh(controller_dataplane(run->controller));

@@ -162,7 +162,9 @@ void config_free(struct config *config)
 	free(config->vips);
 	free(config->path);
 	free(config->instance);
-	free(config->device);
+	for (size_t i = 0; i < config->n_devices; i++)
+		free(config->devices[i]);
+	free(config->devices);
 	free(config->metrics_host);
 	free(config);
 }

@@ -114,7 +114,8 @@ struct config_limits {
 struct config {
 	char *path;			/* where it was read from */
 	char *instance;
-	char *device;			/* NULL: none named; `load` needs none, `run` does */
+	char **devices;			/* names; none: `load` needs none, `run` does */
+	size_t n_devices;		/* at most TR_DEVICES_MAX */
 	uint64_t hash_key[2];		/* of its 32 hex digits, the first 16 and the last 16 */
 	struct tr_prefix source4;	/* outer sources; len counts of 128: 96 + 8 to 96 + 32 */
 	struct tr_prefix source6;	/* len 16 to 128 */

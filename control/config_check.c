@@ -7,6 +7,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addr.h"
@@ -80,24 +82,45 @@ const char *config_unusable(const struct tr_addr *address)
 	return first >> 24 == 0xff ? "a multicast address" : NULL;
 }
 
+static bool is_device_name(const char *name)
+{
+	return *name && strlen(name) < IFNAMSIZ && !strpbrk(name, "/: \t\n\r\v\f") && strcmp(name, ".") && strcmp(name, "..");
+}
+
+static int check_device(struct check *check, uint32_t i)
+{
+	char *const *names = check->raw->devices;
+	char path[32];
+
+	snprintf(path, sizeof(path), "devices[%u]", i);
+	if (!is_device_name(names[i]))
+		return places_wrong(check->places, path,
+				    "%s; an interface's name is 1 to %d characters without spaces, slashes and colons",
+				    shown(names[i]).text, IFNAMSIZ - 1);
+	for (uint32_t before = 0; before < i; before++)
+		if (!strcmp(names[before], names[i]))
+			return places_wrong(check->places, path, "%s is devices[%u] too; each interface is named once",
+					    shown(names[i]).text, before);
+	check->config->devices[i] = strdup(names[i]);
+	if (!check->config->devices[i])
+		return -ENOMEM;
+	check->config->n_devices++;
+	return 0;
+}
+
 static int check_devices(struct check *check)
 {
-	const struct raw_config *raw = check->raw;
-	const char *name;
+	uint32_t n = check->raw->devices_count;
+	int err = 0;
 
-	if (!raw->devices_count)
-		return 0;
-	name = raw->devices[0];
-	if (raw->devices_count > 1)
-		return places_wrong(check->places, "devices[1]", "%s is a second device; one device is supported",
-				    shown(raw->devices[1]).text);
-	if (!*name || strlen(name) >= IFNAMSIZ || strpbrk(name, "/: \t\n\r\v\f") || !strcmp(name, ".") ||
-	    !strcmp(name, ".."))
-		return places_wrong(check->places, "devices[0]",
-				    "%s; an interface's name is 1 to %d characters without spaces, slashes and colons",
-				    shown(name).text, IFNAMSIZ - 1);
-	check->config->device = strdup(name);
-	return check->config->device ? 0 : -ENOMEM;
+	if (n > TR_DEVICES_MAX)
+		return places_wrong(check->places, "devices", "%u interfaces; %d at most", n, TR_DEVICES_MAX);
+	check->config->devices = calloc(n + 1, sizeof(*check->config->devices));
+	if (!check->config->devices)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && !err; i++)
+		err = check_device(check, i);
+	return err;
 }
 
 static int check_hash_key(struct check *check)

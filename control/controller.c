@@ -3,13 +3,13 @@
 #include "controller.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "addr.h"
 #include "attach.h"
+#include "devices.h"
 #include "followed.h"
 #include "log.h"
 #include "paths.h"
@@ -27,9 +27,8 @@ struct controller {
 	struct nexthops *nexthops;
 	struct followed followed;
 	uint64_t due;			/* CLOCK_MONOTONIC, ns: when the data plane wants its next tick; or DATAPLANE_NEVER */
-	uint32_t ifindex;
+	struct devices devices;
 	bool behind;
-	bool device_gone;		/* and it was said */
 	unsigned int announced;		/* changes of next hops said since the last plan */
 };
 
@@ -134,7 +133,7 @@ static int change_to(struct controller *c, const struct config *config, const st
 		.model = model,
 		.nexthop = ask_nexthop,
 		.nexthop_arg = c,
-		.ifindex = c->ifindex,
+		.devices = &c->devices,
 		.tick_ns = ticks_ns(),
 	};
 	_cleanup_free_ char *message = NULL;
@@ -164,29 +163,38 @@ static int change_to(struct controller *c, const struct config *config, const st
 
 static int open_nexthops(struct controller *c)
 {
-	int err = nexthops_open(c->ifindex, nexthop_changed, c, &c->nexthops);
+	int err = nexthops_open(&c->devices, nexthop_changed, c, &c->nexthops);
 
 	if (err)
 		return log_err(err, "cannot follow the kernel's routes and neighbours");
 	return follow(c, c->config, NULL);
 }
 
-static int find_device(struct controller *c, bool attach)
+static int find_devices(struct controller *c, bool attach)
 {
 	char dir[256];
+	int err;
 
-	if (!c->config->device && attach) {
-		log_error("%s: devices: none is named; `run` attaches to one (`load` needs none)", c->config->path);
+	if (!c->config->n_devices && attach) {
+		log_error("%s: devices: none is named; `run` attaches to some (`load` needs none)", c->config->path);
 		return -EINVAL;
 	}
-	if (!c->config->device)
-		return 0;
-	c->ifindex = if_nametoindex(c->config->device);
-	if (!c->ifindex)
-		return log_err(-ENODEV, "%s: devices: %s is no interface in this network namespace", c->config->path,
-			       c->config->device);
+	err = devices_find(c->config, &c->devices);
+	if (err || !attach)
+		return err;
 	paths_instance_dir(c->config->instance, dir, sizeof(dir));
-	return attach ? attach_check(dir, c->config->device) : 0;
+	return attach_check(dir, c->config->devices, c->config->n_devices);
+}
+
+static int open_dataplane(struct controller *c)
+{
+	const struct dataplane_options options = {
+		.several_devices = c->devices.n > 1,
+		.frags = devices_need_frags(c->config),
+	};
+	int err = dataplane_open(c->config->instance, &c->config->limits, &options, &c->dataplane);
+
+	return err ? err : dataplane_set_devices(c->dataplane, &c->devices);
 }
 
 /* Without a device, whatever way routes take is taken; attached to one interface, the others' backends are lost. */
@@ -194,7 +202,7 @@ static void warn_of_many_devices(const struct controller *c)
 {
 	uint32_t first = 0;
 
-	for (size_t i = 0; i < c->config->n_pools && !c->ifindex; i++)
+	for (size_t i = 0; i < c->config->n_pools && !c->devices.n; i++)
 		for (size_t b = 0; b < c->config->pools[i].n_backends; b++) {
 			const struct nexthop *nexthop = nexthops_get(c->nexthops, &c->config->pools[i].backends[b].address);
 
@@ -241,11 +249,11 @@ int controller_open(const char *path, const struct controller_options *options, 
 	c->due = DATAPLANE_NEVER;
 	err = controller_read(path, &c->config, &c->model);
 	if (!err)
-		err = find_device(c, options->attach);
+		err = find_devices(c, options->attach);
 	if (!err)
 		err = open_nexthops(c);
 	if (!err)
-		err = dataplane_open(c->config->instance, &c->config->limits, &(struct dataplane_options){}, &c->dataplane);
+		err = open_dataplane(c);
 	if (!err)
 		err = follow(c, c->config, NULL);	/* and who had left the configuration before */
 	if (!err)
@@ -276,6 +284,14 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
+static bool same_devices(const struct config *a, const struct config *b)
+{
+	for (size_t i = 0; i < a->n_devices && i < b->n_devices; i++)
+		if (strcmp(a->devices[i], b->devices[i]))
+			return false;
+	return a->n_devices == b->n_devices;
+}
+
 /* What is fixed while the controller runs, so that a changed line is not silently without effect. */
 static int check_fixed(const struct config *old, const struct config *new)
 {
@@ -283,7 +299,7 @@ static int check_fixed(const struct config *old, const struct config *new)
 
 	if (!same_text(old->instance, new->instance))
 		field = "instance";
-	else if (!same_text(old->device, new->device))
+	else if (!same_devices(old, new))
 		field = "devices";
 	else if (!same_text(old->metrics_host, new->metrics_host) || old->metrics_port != new->metrics_port)
 		field = "metrics";
@@ -406,31 +422,20 @@ bool controller_is_behind(const struct controller *c)
 	return c->behind;
 }
 
-int controller_check_device(struct controller *c)
+int controller_check_devices(struct controller *c, uint32_t *ret_anew)
 {
-	uint32_t ifindex = if_nametoindex(c->config->device);
 	int err;
 
-	if (ifindex == c->ifindex) {
-		c->device_gone = false;
+	*ret_anew = devices_check(&c->devices, c->config);
+	if (!*ret_anew)
 		return 0;
-	}
-	if (!ifindex) {
-		if (!c->device_gone)
-			log_error("%s: the interface is gone (or has another name now); waiting for it", c->config->device);
-		c->device_gone = true;
-		return 0;
-	}
-	log_info("%s: the interface was made anew; starting on it", c->config->device);
-	c->device_gone = false;
-	c->ifindex = ifindex;
 	nexthops_close(c->nexthops);
 	c->nexthops = NULL;
 	followed_forget(&c->followed);
 	err = open_nexthops(c);
 	if (!err)
-		err = settle_and_change(c);
-	return err ? err : 1;
+		err = dataplane_set_devices(c->dataplane, &c->devices);
+	return err ? err : settle_and_change(c);
 }
 
 const struct config *controller_config(const struct controller *c)

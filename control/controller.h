@@ -23,7 +23,7 @@ struct controller_options {
 int controller_read(const char *path, struct config **ret_config, struct model **ret_model);
 
 /*
- * Reads the file, opens the instance and the next hops of its device, waits a moment for them, and applies all. Logs its
+ * Reads the file, opens the instance and the next hops of its devices, waits a moment for them, and applies all. Logs its
  * errors. An instance that was made by this very call and could not be filled is removed again.
  */
 int controller_open(const char *path, const struct controller_options *options, struct controller **ret);
@@ -31,7 +31,7 @@ void controller_close(struct controller *controller);
 
 /*
  * Reads the file again and applies the difference. On an error everything stays as it was, or is put back: the error is
- * logged and counted. What cannot change while running (instance, device, limits, metrics address) is refused.
+ * logged and counted. What cannot change while running (instance, devices, limits, metrics address) is refused.
  */
 int controller_reload(struct controller *controller);
 
@@ -53,11 +53,11 @@ uint64_t controller_due_us(const struct controller *controller);
 int controller_finish(struct controller *controller, bool settle);
 
 /*
- * Is the device still the one that the next hops are asked for? 0: yes, or it is away (logged once). 1: it was made anew,
- * next hops are followed on the new one (controller_nexthops() is another), and the maps are filled for it; attaching
- * is the caller's. Else -errno, logged.
+ * Are the devices still those that the next hops are asked for? *ret_anew has bit i set: device i of the configuration was made
+ * anew. Then next hops are followed on the new ones (controller_nexthops() is another), and the maps are filled for them;
+ * attaching is the caller's. One that is away is logged once. 0 or -errno, logged.
  */
-int controller_check_device(struct controller *controller);
+int controller_check_devices(struct controller *controller, uint32_t *ret_anew);
 
 const struct config *controller_config(const struct controller *controller);
 struct dataplane *controller_dataplane(const struct controller *controller);

@@ -85,6 +85,7 @@ static void fill_running(struct dataplane *dp)
 		.instance = dp->instance,
 		.rings = dp->rings,
 		.backends = dp->backends,
+		.backend_tags = dp->backend_tags,
 		.backend_info = dp->backend_info,
 		.pools = dp->pools,
 		.vips = dp->vips,

@@ -30,6 +30,12 @@ void dataplane_close(struct dataplane *dataplane);
 /* Removes what dataplane_open() has just made, where it made the instance; nothing where it took one over. */
 void dataplane_remove_fresh(struct dataplane *dataplane);
 
+/*
+ * The interfaces that packets may be redirected to, be they those of before or others. Of use once programs are loaded that
+ * redirect (several_devices). 0 or -errno, logged.
+ */
+int dataplane_set_devices(struct dataplane *dataplane, const struct devices *devices);
+
 /* A view of the maps; the mmap'ed ones are live, the others read by this call. Ends with the next call. 0 or -errno. */
 int dataplane_read(struct dataplane *dataplane, const struct running **ret);
 

@@ -69,6 +69,8 @@ void dataplane_filter_add(struct dataplane *dp, const struct tr_prefix *prefix);
 int dataplane_filter_build(struct dataplane *dp);
 /* Into an mmap'ed map, in 8-byte words, each one atomic store; equal ones are left alone. */
 void dataplane_store_words(void *to, const void *from, size_t bytes);
+/* apply_tags.c. Before a plan is done: no packet is on its way to a backend whose tags change in more than one part. */
+void dataplane_rest_retagged(struct dataplane *dp, const struct plan *plan);
 /* Raises the generation: what the VIP caches hold is forgotten. */
 void dataplane_flush(struct dataplane *dp);
 /* dataplane_flows.c. The tiers of a fresh instance; what is there already is left. */

@@ -210,23 +210,28 @@ static int allow_frags(struct tailrace_bpf *skel)
 	return err;
 }
 
+static int prepare_map(struct dataplane *dp, struct bpf_map *map, enum state_map i, const struct config_limits *limits)
+{
+	__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
+	char path[PATH_MAX];
+	int err;
+
+	/* The kernel adds a flag to a devmap, which libbpf, before 1.6 at least, takes for another map's when it opens the pin. */
+	if (i == MAP_devices && dp->fds[i] >= 0)
+		return bpf_map__reuse_fd(map, dp->fds[i]);
+	err = size ? bpf_map__set_max_entries(map, size) : 0;
+	return err ? err : bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
+}
+
 static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
 			  const struct dataplane_options *options)
 {
 	int cpus = libbpf_num_possible_cpus(), err = 0;
-	char path[PATH_MAX];
 
 	if (cpus < 0)
 		return log_err(cpus, "cannot count the CPUs");
-	for (int i = 0; i < STATE_MAP_COUNT && !err; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
-		__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
-
-		if (size)
-			err = bpf_map__set_max_entries(map, size);
-		if (!err)
-			err = bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
-	}
+	for (int i = 0; i < STATE_MAP_COUNT && !err; i++)
+		err = prepare_map(dp, bpf_object__find_map_by_name(skel->obj, state_map_names[i]), i, limits);
 	skel->rodata->vip_cache_size = limits->cache;
 	skel->rodata->tick_shift = ticks_shift();
 	skel->rodata->several_devices = options->several_devices;

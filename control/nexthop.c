@@ -46,7 +46,7 @@ struct nexthops {
 	struct neighs neighs;
 	nexthop_changed_fn changed_fn;
 	void *arg;
-	uint32_t ifindex;
+	struct devices devices;
 	int epoll;			/* the events and the timer: one descriptor for the caller's loop */
 	int timer;
 	size_t marked;
@@ -154,6 +154,14 @@ static int take_route(struct nexthops *n, struct watch *watch, const struct rout
 	return 0;
 }
 
+static bool is_ours(uint32_t ifindex, const void *arg)
+{
+	const struct nexthops *n = arg;
+	struct way_out way;
+
+	return links_find_way_out(&n->links, &n->devices, ifindex, &way);
+}
+
 /* An error is the kernel's way to say unreachable, prohibit, blackhole (-EINVAL) or that there is no route. */
 static void take_answer(const struct nlmsghdr *nlh, void *item, void *arg)
 {
@@ -166,7 +174,7 @@ static void take_answer(const struct nlmsghdr *nlh, void *item, void *arg)
 	if (err == -ENOMEM || err == -ENOBUFS || err == -EAGAIN)
 		return;
 	if (!err)
-		rtnl_parse_route(nlh, &watch->address, n->ifindex, &route, &incomplete);
+		rtnl_parse_route(nlh, &watch->address, is_ours, n, &route, &incomplete);
 	if (incomplete && !watch->incomplete) {
 		watch->incomplete = true;
 		return;
@@ -200,7 +208,7 @@ static bool same_nexthop(const struct nexthop *a, const struct nexthop *b)
 {
 	return a->state == b->state && a->ifindex == b->ifindex && a->mtu == b->mtu &&
 	       !memcmp(a->dmac, b->dmac, sizeof(a->dmac)) && !memcmp(a->smac, b->smac, sizeof(a->smac)) &&
-	       !addr_compare(&a->gateway, &b->gateway);
+	       !memcmp(&a->tags, &b->tags, sizeof(a->tags)) && !addr_compare(&a->gateway, &b->gateway);
 }
 
 /* IPv6 passes over a default router that does not answer, and sends no event of it. */
@@ -212,9 +220,11 @@ static bool may_have_moved(const struct nexthop *old, const struct nexthop *fres
 static void tell_changes(struct nexthops *n)
 {
 	n->changed = n->neighs.changed = false;
+	links_mark_carriers(&n->links);
 	for (size_t i = 0; i < n->watches.n;) {
 		struct watch *watch = n->watches.items[i];
-		struct nexthop fresh = nexthop_find(&watch->address, &watch->route, watch->neighs, &n->links);
+		struct nexthop fresh = nexthop_find(&watch->address, &watch->route, watch->neighs, &n->links,
+						    &n->devices);
 		struct tr_addr address = watch->address;
 
 		i++;
@@ -397,14 +407,14 @@ static int open_loop(struct nexthops *n)
 	return arm_timer(n);
 }
 
-int nexthops_open(int ifindex, nexthop_changed_fn changed, void *arg, struct nexthops **ret)
+int nexthops_open(const struct devices *devices, nexthop_changed_fn changed, void *arg, struct nexthops **ret)
 {
 	struct nexthops *n = calloc(1, sizeof(*n));
 	int err;
 
 	if (!n)
 		return -ENOMEM;
-	n->ifindex = ifindex;
+	n->devices = *devices;
 	n->changed_fn = changed;
 	n->arg = arg;
 	n->epoll = n->timer = -1;
@@ -418,8 +428,6 @@ int nexthops_open(int ifindex, nexthop_changed_fn changed, void *arg, struct nex
 	/* Only now that events are followed: what happens in between comes as one. */
 	if (!err)
 		err = links_dump(&n->links, &n->rtnl);
-	if (!err && ifindex && !links_get(&n->links, ifindex))
-		err = -ENODEV;
 	if (err) {
 		nexthops_close(n);
 		return err;

@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "devices.h"
 #include "tailrace.h"
 
 /*
@@ -17,10 +18,11 @@
  */
 struct nexthop {
 	enum tr_nexthop_state state;
-	uint32_t ifindex;		/* 0 until known */
+	uint32_t ifindex;		/* that the frame leaves by, below all VLAN devices; 0 until known */
 	uint16_t mtu;			/* the smaller of the route's and the interface's; bytes of an IP packet */
 	uint8_t dmac[6];		/* valid once a neighbour has answered, also while it is asked again */
-	uint8_t smac[6];
+	uint8_t smac[6];		/* the route's interface's, which may be a VLAN device */
+	struct tr_tags tags;		/* of the VLAN devices; TR_TAGS_KEEP: ifindex has none at all */
 	struct tr_addr gateway;		/* the address that was resolved: a gateway, or the backend itself */
 };
 
@@ -32,8 +34,11 @@ struct nexthops;
  */
 typedef void (*nexthop_changed_fn)(const struct tr_addr *address, const struct nexthop *nexthop, void *arg);
 
-/* ifindex: the interface that XDP transmits on. 0: any (no TR_NH_OTHER_DEVICE; for `tailrace load`). 0 or -errno. */
-int nexthops_open(int ifindex, nexthop_changed_fn changed, void *arg, struct nexthops **ret);
+/*
+ * devices: the interfaces that XDP transmits on. None: any that routes lead to (no TR_NH_OTHER_DEVICE; for `tailrace load`).
+ * One that is not there (any more) leads nowhere. 0 or -errno.
+ */
+int nexthops_open(const struct devices *devices, nexthop_changed_fn changed, void *arg, struct nexthops **ret);
 void nexthops_close(struct nexthops *nexthops);
 
 /* Watch one more address, or one less. Watching twice counts once. 0 or -errno. */

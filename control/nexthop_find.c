@@ -5,11 +5,19 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static const struct link *usable_link(const struct links *links, uint32_t ifindex)
+static bool is_usable(const struct links *links, uint32_t ifindex)
 {
 	const struct link *link = links_get(links, ifindex);
 
-	return link && link->up && link->ethernet ? link : NULL;
+	return link && link->up && link->ethernet;
+}
+
+/* A VLAN device may look up while the one below it is down (loose_binding). */
+static bool leads_out(const struct links *links, const struct devices *devices, uint32_t ifindex)
+{
+	struct way_out way;
+
+	return is_usable(links, ifindex) && links_find_way_out(links, devices, ifindex, &way) && is_usable(links, way.ifindex);
 }
 
 static int rank(enum tr_nexthop_state state)
@@ -22,7 +30,7 @@ static int rank(enum tr_nexthop_state state)
  * hash are followed, since a backend has one next hop, not one for each flow. NULL: none can be used.
  */
 static const struct neigh *choose(const struct tr_addr *address, const struct route *route, struct neigh *const *neighs,
-				  const struct links *links)
+				  const struct links *links, const struct devices *devices)
 {
 	unsigned int count = route->n_legs, first = count ? ntohl(address->w[3]) % count : 0;
 	const struct neigh *best = NULL;
@@ -30,7 +38,7 @@ static const struct neigh *choose(const struct tr_addr *address, const struct ro
 	for (unsigned int i = 0; i < count; i++) {
 		const struct neigh *neigh = neighs[(first + i) % count];
 
-		if (usable_link(links, neigh->at.ifindex) && (!best || rank(neigh->state) > rank(best->state)))
+		if (leads_out(links, devices, neigh->at.ifindex) && (!best || rank(neigh->state) > rank(best->state)))
 			best = neigh;
 	}
 	return best;
@@ -44,18 +52,21 @@ static uint16_t route_mtu(const struct route *route, const struct link *link)
 }
 
 struct nexthop nexthop_find(const struct tr_addr *address, const struct route *route, struct neigh *const *neighs,
-			    const struct links *links)
+			    const struct links *links, const struct devices *devices)
 {
 	struct nexthop nexthop = { .state = TR_NH_NO_ROUTE };
-	const struct neigh *neigh = choose(address, route, neighs, links);
+	const struct neigh *neigh = choose(address, route, neighs, links, devices);
 	const struct link *link;
+	struct way_out way = {};
 
 	if (route->local) {
 		nexthop.state = TR_NH_LOCAL;
 	} else if (neigh) {
 		link = links_get(links, neigh->at.ifindex);
 		nexthop.state = neigh->state;
-		nexthop.ifindex = link->ifindex;
+		links_find_way_out(links, devices, link->ifindex, &way);
+		nexthop.ifindex = way.ifindex;
+		nexthop.tags = way.tags;
 		nexthop.mtu = route_mtu(route, link);
 		nexthop.gateway = neigh->at.gateway;
 		memcpy(nexthop.dmac, neigh->mac, sizeof(nexthop.dmac));

@@ -8,8 +8,8 @@
 #include "nexthop_neigh.h"
 #include "nexthop_netlink.h"
 
-/* neighs: one for each leg of the route. */
+/* neighs: one for each leg of the route. devices: those that frames may leave by; none: any. */
 struct nexthop nexthop_find(const struct tr_addr *address, const struct route *route, struct neigh *const *neighs,
-			    const struct links *links);
+			    const struct links *links, const struct devices *devices);
 
 #endif

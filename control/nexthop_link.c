@@ -32,6 +32,55 @@ const struct link *links_get(const struct links *links, uint32_t ifindex)
 	return sorted_get(&links->all, &ifindex);
 }
 
+static bool is_end(const struct devices *devices, const struct link *link, uint32_t ifindex)
+{
+	return devices->n ? devices_have(devices, ifindex) : !link || !link->lower;
+}
+
+/* From the inside out: the device that is met last has the outermost tag. */
+static void push_tag(struct tr_tags *tags, const struct link *vlan)
+{
+	for (unsigned int i = tags->n; i > 0; i--) {
+		tags->tpid[i] = tags->tpid[i - 1];
+		tags->vid[i] = tags->vid[i - 1];
+	}
+	tags->tpid[0] = vlan->tpid;
+	tags->vid[0] = vlan->vid;
+	tags->n++;
+}
+
+bool links_find_way_out(const struct links *links, const struct devices *devices, uint32_t ifindex, struct way_out *ret)
+{
+	const struct link *link = links_get(links, ifindex);
+	struct way_out way = {};
+
+	while (!is_end(devices, link, ifindex)) {
+		if (!link || !link->lower || way.tags.n == TR_TAGS_MAX)
+			return false;
+		push_tag(&way.tags, link);
+		ifindex = link->lower;
+		link = links_get(links, ifindex);
+	}
+	way.ifindex = ifindex;
+	if (!way.tags.n && (!link || !link->carries_vlans))
+		way.tags.n = TR_TAGS_KEEP;
+	*ret = way;
+	return true;
+}
+
+void links_mark_carriers(struct links *links)
+{
+	for (size_t i = 0; i < links->all.n; i++)
+		((struct link *)links->all.items[i])->carries_vlans = false;
+	for (size_t i = 0; i < links->all.n; i++) {
+		const struct link *vlan = links->all.items[i];
+		struct link *lower = vlan->lower ? sorted_get(&links->all, &vlan->lower) : NULL;
+
+		if (lower)
+			lower->carries_vlans = true;
+	}
+}
+
 static int add(struct links *links, const struct link *fresh)
 {
 	_cleanup_free_ struct link *link = malloc(sizeof(*link));
@@ -77,7 +126,7 @@ int links_dump(struct links *links, struct rtnl *rtnl)
 static bool same_link(const struct link *a, const struct link *b)
 {
 	return a->mtu == b->mtu && a->up == b->up && a->ethernet == b->ethernet &&
-	       !memcmp(a->mac, b->mac, sizeof(a->mac));
+	       a->lower == b->lower && a->tpid == b->tpid && a->vid == b->vid && !memcmp(a->mac, b->mac, sizeof(a->mac));
 }
 
 bool links_event(struct links *links, const struct nlmsghdr *nlh)

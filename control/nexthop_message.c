@@ -2,8 +2,11 @@
 /* rtnetlink's messages, to and from plain structures; see nexthop_netlink.h. Pure. */
 #include "nexthop_netlink.h"
 
+#include <arpa/inet.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
@@ -100,20 +103,57 @@ void rtnl_put_use_neigh(struct nlmsghdr *nlh, const struct neigh_entry *entry, b
 		mnl_attr_put_u32(nlh, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
 }
 
+static void index_nested(const struct nlattr *nest, const struct nlattr **table, unsigned int max)
+{
+	const struct nlattr *attr;
+
+	if (nest)
+		mnl_attr_for_each_nested(attr, nest)
+			index_attr(attr, table, max);
+}
+
+static uint16_t get_u16(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= sizeof(uint16_t) ? mnl_attr_get_u16(attr) : 0;
+}
+
+static bool is_text(const struct nlattr *attr, const char *text)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= strlen(text) + 1 &&
+	       !memcmp(mnl_attr_get_payload(attr), text, strlen(text) + 1);
+}
+
+/* IFLA_LINK with a namespace's number is an interface of that namespace. */
+static void parse_vlan(const struct nlattr **table, struct link *link)
+{
+	const struct nlattr *info[IFLA_INFO_DATA + 1] = {}, *vlan[IFLA_VLAN_PROTOCOL + 1] = {};
+	uint16_t tpid;
+
+	index_nested(table[IFLA_LINKINFO], info, IFLA_INFO_DATA);
+	if (!is_text(info[IFLA_INFO_KIND], "vlan") || table[IFLA_LINK_NETNSID])
+		return;
+	index_nested(info[IFLA_INFO_DATA], vlan, IFLA_VLAN_PROTOCOL);
+	tpid = get_u16(vlan[IFLA_VLAN_PROTOCOL]);
+	link->lower = get_u32(table[IFLA_LINK]);
+	link->tpid = tpid ? tpid : htons(ETH_P_8021Q);
+	link->vid = htons(get_u16(vlan[IFLA_VLAN_ID]));
+}
+
 bool rtnl_parse_link(const struct nlmsghdr *nlh, struct link *ret)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *table[IFLA_MTU + 1] = {};
+	const struct nlattr *table[IFLA_LINK_NETNSID + 1] = {};
 	struct link link = {};
 
 	/* Bridges and IPv6 have messages of their own of this type. */
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) || ifi->ifi_family != AF_UNSPEC)
 		return false;
-	index_attrs(nlh, sizeof(*ifi), table, IFLA_MTU);
+	index_attrs(nlh, sizeof(*ifi), table, IFLA_LINK_NETNSID);
 	link.ifindex = ifi->ifi_index;
 	link.up = (ifi->ifi_flags & IFF_UP) && (ifi->ifi_flags & IFF_RUNNING);
 	link.mtu = get_u32(table[IFLA_MTU]);
 	link.ethernet = get_mac(table[IFLA_ADDRESS], link.mac) && ifi->ifi_type == ARPHRD_ETHER;
+	parse_vlan(table, &link);
 	*ret = link;
 	return true;
 }
@@ -158,12 +198,9 @@ bool rtnl_parse_route_prefix(const struct nlmsghdr *nlh, struct tr_prefix *ret)
 
 static uint32_t parse_mtu(const struct nlattr *metrics)
 {
-	const struct nlattr *attr, *table[RTAX_MTU + 1] = {};
+	const struct nlattr *table[RTAX_MTU + 1] = {};
 
-	if (!metrics)
-		return 0;
-	mnl_attr_for_each_nested(attr, metrics)
-		index_attr(attr, table, RTAX_MTU);
+	index_nested(metrics, table, RTAX_MTU);
 	return get_u32(table[RTAX_MTU]);
 }
 
@@ -184,22 +221,27 @@ static struct tr_addr parse_gateway(const struct nlattr **table, const struct tr
 	return gateway;
 }
 
-static void add_leg(struct route *route, const struct nlattr **table, uint32_t leg_ifindex, unsigned int flags,
-		    const struct tr_addr *address, uint32_t ifindex)
-{
-	struct leg leg = { .ifindex = leg_ifindex };
+struct leg_filter {
+	const struct tr_addr *address;
+	rtnl_is_ours_fn is_ours;
+	const void *arg;
+};
 
-	if (!leg_ifindex || (flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) || table[RTA_ENCAP])
+static void add_leg(struct route *route, const struct nlattr **table, uint32_t ifindex, unsigned int flags,
+		    const struct leg_filter *filter)
+{
+	struct leg leg = { .ifindex = ifindex };
+
+	if (!ifindex || (flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)) || table[RTA_ENCAP])
 		return;
-	leg.gateway = parse_gateway(table, address);
-	if (ifindex && leg_ifindex != ifindex)
+	leg.gateway = parse_gateway(table, filter->address);
+	if (!filter->is_ours(ifindex, filter->arg))
 		route->other = leg;
 	else if (route->n_legs < ROUTE_LEGS_MAX)
 		route->legs[route->n_legs++] = leg;
 }
 
-static void add_legs(struct route *route, const struct nlattr *multipath, const struct tr_addr *address,
-		     uint32_t ifindex)
+static void add_legs(struct route *route, const struct nlattr *multipath, const struct leg_filter *filter)
 {
 	const struct rtnexthop *hop = mnl_attr_get_payload(multipath);
 	int len = mnl_attr_get_payload_len(multipath);
@@ -210,13 +252,14 @@ static void add_legs(struct route *route, const struct nlattr *multipath, const 
 
 		mnl_attr_for_each_payload((const void *)RTNH_DATA(hop), hop->rtnh_len - RTNH_LENGTH(0))
 			index_attr(attr, table, RTA_ENCAP);
-		add_leg(route, table, hop->rtnh_ifindex, hop->rtnh_flags, address, ifindex);
+		add_leg(route, table, hop->rtnh_ifindex, hop->rtnh_flags, filter);
 	}
 }
 
-void rtnl_parse_route(const struct nlmsghdr *nlh, const struct tr_addr *address, uint32_t ifindex, struct route *ret,
-		      bool *ret_incomplete)
+void rtnl_parse_route(const struct nlmsghdr *nlh, const struct tr_addr *address, rtnl_is_ours_fn is_ours, const void *arg,
+		      struct route *ret, bool *ret_incomplete)
 {
+	const struct leg_filter filter = { address, is_ours, arg };
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *table[RTA_NH_ID + 1] = {};
 	struct route route = {};
@@ -230,9 +273,9 @@ void rtnl_parse_route(const struct nlmsghdr *nlh, const struct tr_addr *address,
 	if (rtm->rtm_type == RTN_UNICAST) {
 		route.mtu = parse_mtu(table[RTA_METRICS]);
 		if (table[RTA_MULTIPATH])
-			add_legs(&route, table[RTA_MULTIPATH], address, ifindex);
+			add_legs(&route, table[RTA_MULTIPATH], &filter);
 		else
-			add_leg(&route, table, get_u32(table[RTA_OIF]), rtm->rtm_flags, address, ifindex);
+			add_leg(&route, table, get_u32(table[RTA_OIF]), rtm->rtm_flags, &filter);
 		/* net.ipv4.nexthop_compat_mode=0: a route says the object's number and nothing of its legs. */
 		*ret_incomplete = table[RTA_NH_ID] && !table[RTA_MULTIPATH] && !table[RTA_OIF];
 	}

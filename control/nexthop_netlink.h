@@ -27,6 +27,10 @@ struct link {
 	bool up;			/* and has a carrier */
 	bool ethernet;			/* what XDP forwarding can write a header for */
 	uint8_t mac[6];
+	/* Of a VLAN device: the one that it is on. 0: no VLAN device, or one whose lower end is in another namespace. */
+	uint32_t lower;
+	__be16 tpid, vid;
+	bool carries_vlans;		/* nexthop_link.c's */
 };
 
 struct leg {
@@ -38,7 +42,7 @@ struct leg {
 struct route {
 	bool local;
 	uint32_t mtu;			/* 0: the route names none */
-	struct leg other;		/* one through another interface than the asked one; ifindex 0: none */
+	struct leg other;		/* one through an interface that is not ours; ifindex 0: none */
 	unsigned int n_legs;
 	struct leg legs[ROUTE_LEGS_MAX];
 };
@@ -84,9 +88,11 @@ void rtnl_put_use_neigh(struct nlmsghdr *nlh, const struct neigh_entry *entry, b
 
 /* Messages from the kernel. false: not one that matters here (another family, a proxy entry, malformed). */
 bool rtnl_parse_link(const struct nlmsghdr *nlh, struct link *ret);
-/* fib_match is what was asked with; *ret_incomplete: a nexthop object without its legs, ask again without. */
-void rtnl_parse_route(const struct nlmsghdr *nlh, const struct tr_addr *address, uint32_t ifindex, struct route *ret,
-		      bool *ret_incomplete);
+/* Tells legs through our interfaces from others. */
+typedef bool (*rtnl_is_ours_fn)(uint32_t ifindex, const void *arg);
+/* *ret_incomplete: a nexthop object without its legs, ask again without fib_match. */
+void rtnl_parse_route(const struct nlmsghdr *nlh, const struct tr_addr *address, rtnl_is_ours_fn is_ours, const void *arg,
+		      struct route *ret, bool *ret_incomplete);
 bool rtnl_parse_route_prefix(const struct nlmsghdr *nlh, struct tr_prefix *ret);
 bool rtnl_parse_neigh(const struct nlmsghdr *nlh, struct neigh_entry *ret);
 

@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Below it one directory for each instance: its maps by their names, its programs and `link`. */
+/* Below it one directory for each instance: its maps by their names, its programs and links. */
 #define TR_PIN_ROOT "/sys/fs/bpf/tailrace"
 
 #define TR_PIN_ENTRY "entry"		/* the program that is attached */
 #define TR_PIN_CLOCK "clock"		/* the program that tells the time of flow records */
-#define TR_PIN_LINK "link"
+#define TR_PIN_LINK "link"		/* begins the names of links: attach_links.h */
 #define TR_PIN_DECAP "decap-"		/* the backend's side has TR_PIN_ROOT/decap-DEVICE: no instance's name begins so */
 
 /* Can this be an instance's name, and so that of its directory? No dot: the BPF file system takes none. */

@@ -164,8 +164,9 @@ static void next_instance(const struct planning *p, struct tr_instance *now)
 	now->source4_len = config->source4.len - 96;
 	now->source6_len = config->source6.len;
 	now->ttl = config->ttl;
-	now->n_devices = !!p->desired->ifindex;
-	now->devices[0] = p->desired->ifindex;
+	now->n_devices = p->desired->devices->n;
+	memset(now->devices, 0, sizeof(now->devices));
+	memcpy(now->devices, p->desired->devices->ifindexes, now->n_devices * sizeof(*now->devices));
 	copy_path(now->config, sizeof(now->config), config->path);
 }
 

@@ -26,6 +26,7 @@ struct running {
 	const struct tr_instance *instance;
 	const uint64_t *rings;
 	const struct tr_backend *backends;
+	const struct tr_tags *backend_tags;
 	const struct tr_backend_info *backend_info;
 	const struct tr_pool_info *pools;
 	const struct tr_vip *vips;
@@ -43,7 +44,7 @@ struct desired {
 	/* The next hop of a backend's address; NULL: not known yet. */
 	const struct nexthop *(*nexthop)(const struct tr_addr *address, void *arg);
 	void *nexthop_arg;
-	uint32_t ifindex;		/* of the device; 0: none */
+	const struct devices *devices;
 	uint32_t now;			/* tick */
 	uint64_t tick_ns;		/* how long a tick is */
 };
@@ -76,6 +77,7 @@ struct step {
 		};
 		struct {
 			struct tr_backend backend;
+			struct tr_tags tags;
 			struct tr_backend_info backend_info;
 		};
 		struct {
@@ -115,7 +117,7 @@ struct plan {
 int plan_build(const struct desired *desired, const struct running *running, struct plan **ret, char **ret_message);
 void plan_free(struct plan *plan);
 
-/* Outer headers for a backend, ready-made. */
+/* Outer headers for a backend, ready-made; the next hop's tags are written apart. */
 void plan_backend_record(const struct config *config, const struct tr_addr *address, const struct nexthop *nexthop,
 			 uint16_t generation, struct tr_backend *ret);
 

@@ -144,18 +144,19 @@ static void compare_member(struct planning *p, size_t pool, uint32_t number, boo
 }
 
 static int add_backend(struct planning *p, uint32_t number, bool fresh, const struct tr_backend *record,
-		       const struct tr_backend_info *info)
+		       const struct tr_tags *tags, const struct tr_backend_info *info)
 {
 	struct step *step;
 
 	if (!memcmp(record, &p->running->backends[number], sizeof(*record)) &&
-	    !memcmp(info, &p->running->backend_info[number], sizeof(*info)))
+	    !memcmp(tags, &p->running->backend_tags[number], sizeof(*tags)) && !memcmp(info, &p->running->backend_info[number], sizeof(*info)))
 		return 0;
 	step = plan_add(p, STEP_BACKEND, number);
 	if (!step)
 		return -ENOMEM;
 	step->fresh = fresh;
 	step->backend = *record;
+	step->tags = *tags;
 	step->backend_info = *info;
 	return 0;
 }
@@ -200,16 +201,20 @@ static int plan_configured(struct planning *p, size_t i, const struct config_bac
 		.nexthop = nexthop ? nexthop->state : TR_NH_UNKNOWN,
 	};
 	struct tr_backend record = {};
+	struct tr_tags tags = {};
 
 	next_state(p, backend->state, &p->desired->config->pools[i].times, same ? old_info : NULL, &info);
 	/* An answer lost for a while leaves the record as it is: packets on their way may still read it. */
-	if (nexthop && nexthop->state == TR_NH_OK)
+	if (nexthop && nexthop->state == TR_NH_OK) {
 		plan_backend_record(p->desired->config, &backend->address, nexthop, info.generation, &record);
-	else if (same)
+		tags = nexthop->tags;
+	} else if (same) {
 		record = p->running->backends[number];
+		tags = p->running->backend_tags[number];
+	}
 	record.serves = next_serves(&info);
 	compare_member(p, i, number, same, &record, &info);
-	return add_backend(p, number, !same, &record, &info);
+	return add_backend(p, number, !same, &record, &tags, &info);
 }
 
 static void leave(const struct planning *p, const struct tr_backend_info *old, struct tr_backend_info *info)
@@ -236,11 +241,11 @@ static void leave(const struct planning *p, const struct tr_backend_info *old, s
  * restart need not mean anything, the record says whether it had one.
  */
 static void keep_reachable(const struct planning *p, const struct tr_backend *old, struct tr_backend_info *info,
-			   struct tr_backend *record)
+			   struct tr_backend *record, struct tr_tags *tags)
 {
 	const struct nexthop *nexthop = plan_ask_nexthop(p, &info->address);
 	struct nexthop before = { .state = old->serves ? TR_NH_OK : info->nexthop, .ifindex = old->ifindex, .mtu = old->mtu,
-				  .gateway = info->gateway };
+				  .tags = *tags, .gateway = info->gateway };
 
 	memcpy(before.dmac, old->dmac, sizeof(before.dmac));
 	memcpy(before.smac, old->smac, sizeof(before.smac));
@@ -248,8 +253,10 @@ static void keep_reachable(const struct planning *p, const struct tr_backend *ol
 		nexthop = &before;
 	info->nexthop = nexthop->state;
 	info->gateway = nexthop->gateway;
-	if (nexthop->state == TR_NH_OK)
+	if (nexthop->state == TR_NH_OK) {
 		plan_backend_record(p->desired->config, &info->address, nexthop, info->generation, record);
+		*tags = nexthop->tags;
+	}
 }
 
 static int plan_removed(struct planning *p, uint32_t number)
@@ -257,16 +264,17 @@ static int plan_removed(struct planning *p, uint32_t number)
 	const struct tr_backend_info *old_info = &p->running->backend_info[number];
 	struct tr_backend_info info = *old_info;
 	struct tr_backend record = p->running->backends[number];
+	struct tr_tags tags = p->running->backend_tags[number];
 
 	if (old_info->state == TR_BACKEND_FREE || old_info->state == TR_BACKEND_RETIRED)
 		return 0;
 	leave(p, old_info, &info);
 	if (info.state == TR_BACKEND_LEAVING)
-		keep_reachable(p, &p->running->backends[number], &info, &record);
+		keep_reachable(p, &p->running->backends[number], &info, &record, &tags);
 	record.serves = next_serves(&info);
 	if (p->pool_index[info.pool])
 		compare_member(p, p->pool_index[info.pool] - 1, number, true, &record, &info);
-	return add_backend(p, number, false, &record, &info);
+	return add_backend(p, number, false, &record, &tags, &info);
 }
 
 /* All before rings: new ones before a word names them, and what serves nothing any more before affinity looks for it. */

@@ -56,5 +56,7 @@ void plan_backend_record(const struct config *config, const struct tr_addr *addr
 		record.ethertype = htons(ETH_P_IPV6);
 		outer_ipv6(config, address, &record.v6);
 	}
+	if (nexthop->tags.n >= 1 && nexthop->tags.n <= TR_TAGS_MAX)
+		record.encap |= TR_ENCAP_TAGGED;
 	*ret = record;
 }

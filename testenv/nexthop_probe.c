@@ -2,10 +2,10 @@
 /*
  * Follows next hops and prints a line for each change: the test's view of control/nexthop.h.
  *
- *   nexthop_probe SECONDS DEVICE|any ADDRESS...      ends after SECONDS; ADDRESS may be FIRST+COUNT (IPv4)
+ *   nexthop_probe SECONDS DEVICE[,DEVICE...]|any ADDRESS...      ends after SECONDS; ADDRESS may be FIRST+COUNT (IPv4)
  *
- * Prints "settled MS RESULT" once, and "ADDRESS STATE IFINDEX MTU DMAC SMAC GATEWAY" for each change before and after,
- * spaces of the state as underscores. "-ADDRESS" is watched too, and unwatched from within the first change to "ok".
+ * Prints "settled MS RESULT" once, and "ADDRESS STATE IFINDEX MTU DMAC SMAC GATEWAY[ TAGS]" for each change before and after,
+ * spaces of the state as underscores; TAGS are "untagged" where the device has VLANs, or such as 8100.100,8100.7. "-ADDRESS" is watched too, and unwatched from within the first change to "ok".
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -43,6 +43,15 @@ static void print_mac(const uint8_t *mac)
 	printf(" %02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
+static void print_tags(const struct tr_tags *tags)
+{
+	if (!tags->n)
+		printf(" untagged");
+	for (unsigned int i = 0; i < tags->n && tags->n <= TR_TAGS_MAX; i++)
+		printf("%c%x.%u", i ? ',' : ' ', ntohs(tags->tpid[i]), ntohs(tags->vid[i]));
+	putchar('\n');
+}
+
 static void on_change(const struct tr_addr *address, const struct nexthop *nexthop, void *arg)
 {
 	struct probe *probe = arg;
@@ -54,7 +63,8 @@ static void on_change(const struct tr_addr *address, const struct nexthop *nexth
 	printf("%s %s %u %u", addr_format(address, text), state, nexthop->ifindex, nexthop->mtu);
 	print_mac(nexthop->dmac);
 	print_mac(nexthop->smac);
-	printf(" %s\n", addr_format(&nexthop->gateway, text));
+	printf(" %s", addr_format(&nexthop->gateway, text));
+	print_tags(&nexthop->tags);
 	for (unsigned int i = 0; i < probe->n_once; i++)
 		if (nexthop->state == TR_NH_OK && !addr_compare(address, &probe->once[i]))
 			nexthops_unwatch(probe->nexthops, address);
@@ -97,19 +107,30 @@ static int follow(struct probe *probe, uint64_t until)
 	return err;
 }
 
+static int find_devices(char *list, struct devices *ret)
+{
+	for (char *name = strtok(list, ","); name && ret->n < TR_DEVICES_MAX; name = strtok(NULL, ",")) {
+		ret->ifindexes[ret->n] = if_nametoindex(name);
+		if (!ret->ifindexes[ret->n++])
+			return -ENODEV;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct probe probe = {};
 	uint64_t start = now_ms();
 	bool any = argc > 2 && !strcmp(argv[2], "any");
-	int ifindex = argc > 2 && !any ? if_nametoindex(argv[2]) : 0, err;
+	struct devices devices = {};
+	int err = argc > 2 && !any ? find_devices(argv[2], &devices) : 0;
 
-	if (argc < 3 || (!ifindex && !any)) {
-		log_error("nexthop_probe SECONDS DEVICE|any ADDRESS...");
+	if (argc < 3 || err) {
+		log_error("nexthop_probe SECONDS DEVICE[,DEVICE...]|any ADDRESS...");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	err = nexthops_open(ifindex, on_change, &probe, &probe.nexthops);
+	err = nexthops_open(&devices, on_change, &probe, &probe.nexthops);
 	if (err) {
 		log_err(err, "cannot open");
 		return 1;

@@ -73,6 +73,7 @@ struct fake_maps *fake_maps_new(const struct config_limits *limits, uint32_t now
 	sizes->backends++;
 	ARRAY_OF(sizes->ring_words, maps->rings);
 	ARRAY_OF(sizes->backends, maps->backends);
+	ARRAY_OF(sizes->backends, maps->backend_tags);
 	ARRAY_OF(sizes->backends, maps->backend_info);
 	ARRAY_OF(sizes->backends, maps->backend_packets);
 	ARRAY_OF(sizes->pools, maps->pools);
@@ -88,6 +89,7 @@ struct fake_maps *fake_maps_new(const struct config_limits *limits, uint32_t now
 	maps->running.instance = &maps->instance;
 	maps->running.rings = maps->rings;
 	maps->running.backends = maps->backends;
+	maps->running.backend_tags = maps->backend_tags;
 	maps->running.backend_info = maps->backend_info;
 	maps->running.pools = maps->pools;
 	maps->running.vips = maps->vips;
@@ -107,6 +109,7 @@ void fake_maps_free(struct fake_maps *maps)
 	affinity_free(maps->affinity);
 	free(maps->rings);
 	free(maps->backends);
+	free(maps->backend_tags);
 	free(maps->backend_info);
 	free(maps->backend_packets);
 	free(maps->pools);
@@ -192,6 +195,7 @@ static int apply_backend(struct fake_maps *maps, const struct step *step)
 {
 	if (!step->number || step->number >= maps->running.limits.backends)
 		return -EFAULT;
+	maps->backend_tags[step->number] = step->tags;
 	maps->backends[step->number] = step->backend;
 	maps->backend_info[step->number] = step->backend_info;
 	if (step->fresh)

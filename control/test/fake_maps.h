@@ -15,6 +15,7 @@ struct fake_maps {
 	struct tr_instance instance;
 	uint64_t *rings;
 	struct tr_backend *backends;
+	struct tr_tags *backend_tags;
 	struct tr_backend_info *backend_info;
 	struct tr_pool_info *pools;
 	struct tr_pool_flows *pool_flows;

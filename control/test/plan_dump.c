@@ -41,8 +41,8 @@ static void dump_settings(const struct fake_maps *maps, FILE *to)
 	fprintf(to, "settings key=%llx,%llx entropy=%x,%x prefixes=%u syn_budget=%u\n", s->hash_key[0], s->hash_key[1],
 		s->entropy4, s->entropy6, s->prefixes, s->syn_budget);
 	fprintf(to, "instance source4=%s/%u", text_of(&i->source4), i->source4_len);
-	fprintf(to, " source6=%s/%u ttl=%u devices=%u,%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
-		i->n_devices, i->devices[0], i->config);
+	fprintf(to, " source6=%s/%u ttl=%u devices=%u:%u,%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
+		i->n_devices, i->devices[0], i->devices[1], i->config);
 }
 
 static bool hash_is_right(const struct fake_maps *maps, uint32_t pool)

@@ -23,7 +23,7 @@ struct plan_world *plan_world_new(const struct config_limits *limits)
 	world->now = 1000 * WORLD_SECOND;
 	world->tick_ns = 1000000000 / WORLD_SECOND;
 	world->maps = fake_maps_new(limits, world->now);
-	world->ifindex = 7;
+	world->devices = (struct devices){ .n = 1, .ifindexes = { 7 } };
 	return world;
 }
 
@@ -95,7 +95,7 @@ void plan_world_forget_hop(struct plan_world *world, const char *address)
 int plan_world_try(struct plan_world *world, const struct config *config, struct plan **ret, char **ret_message)
 {
 	struct desired desired = { .config = config, .nexthop = plan_world_ask, .nexthop_arg = world,
-				   .ifindex = world->ifindex, .now = world->now,
+				   .devices = &world->devices, .now = world->now,
 				   .tick_ns = world->tick_ns };
 	struct model *model = NULL;
 	int err = model_build(config, &model);

@@ -13,7 +13,7 @@ struct plan_world {
 	struct fake_maps *maps;
 	uint32_t now;			/* tick */
 	uint64_t tick_ns;
-	uint32_t ifindex;
+	struct devices devices;
 	/* Of every other address: a neighbour with a MAC address made from it. */
 	struct {
 		struct tr_addr address;

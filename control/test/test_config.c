@@ -127,7 +127,7 @@ static void defaults(const struct config *config)
 
 	assert_string_equal(config->path, FILE_NAME);
 	assert_string_equal(config->instance, "default");
-	assert_null(config->device);
+	assert_int_equal(config->n_devices, 0);
 	assert_int_equal(config->hash_key[0], 0x9e1c6fb2d0473a85);
 	assert_int_equal(config->hash_key[1], 0xc3f15d28e97ab046);
 	assert_prefix(&config->source4, "172.16.0.0/16");
@@ -153,7 +153,9 @@ static void settings(const struct config *config)
 					      { 134217728, 64, 66, 65 } };
 
 	assert_string_equal(config->instance, "Edge-1_a");
-	assert_string_equal(config->device, "eth0.100");
+	assert_int_equal(config->n_devices, 2);
+	assert_string_equal(config->devices[0], "eth0.100");
+	assert_string_equal(config->devices[1], "eth1");
 	assert_int_equal(config->hash_key[0], 0x0123456789abcdef);
 	assert_int_equal(config->hash_key[1], 0xfedcba9876543210);
 	assert_prefix(&config->source4, "10.9.8.7");
@@ -246,7 +248,7 @@ static void empty_lists(const struct config *config)
 {
 	assert_int_equal(config->n_pools, 0);
 	assert_int_equal(config->n_vips, 0);
-	assert_null(config->device);
+	assert_int_equal(config->n_devices, 0);
 }
 
 static void two_vips(const struct config *config)
@@ -287,7 +289,7 @@ static const struct taken {
 	  "\"pool\": \"web\"}],\n"
 	  "\"pools\": [{\"name\": \"web\", \"backends\": [{\"address\": \"10.0.0.1\", \"weight\": 100}]}]}", defaults },
 	{ "every setting",
-	  "instance: Edge-1_a\ndevices:\n- eth0.100\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
+	  "instance: Edge-1_a\ndevices:\n- eth0.100\n- eth1\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
 	  "encapsulation: { source4: 10.9.8.7/32, source6: 2001:db8::/96, ttl: \"255\" }\nmetrics: \"[::1]:9564\"\n"
 	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 32767, backends: 524287, "
 	  "ring_words: 268435456, fragments: 16777216, cache: 64, "
@@ -371,7 +373,7 @@ static void test_example(void **state)
 		print_error("%s\n", message);
 	assert_int_equal(err, 0);
 	assert_string_equal(config->instance, "edge1");
-	assert_string_equal(config->device, "eth0");
+	assert_string_equal(config->devices[0], "eth0");
 	assert_int_equal(config->n_pools, 2);
 	assert_int_equal(config->n_vips, 3);
 	config_free(config);

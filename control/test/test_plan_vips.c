@@ -219,6 +219,7 @@ static void test_settings(void **state)
 	assert_int_equal(instance->source4_len, 16);
 	assert_int_equal(instance->source6_len, 64);
 	assert_int_equal(instance->ttl, 64);
+	assert_int_equal(instance->n_devices, 1);
 	assert_int_equal(instance->devices[0], 7);
 	assert_string_equal(instance->config, "test.yaml");
 	world->maps->instance.reloads = 3;
@@ -258,9 +259,15 @@ static void test_device(void **state)
 	struct plan_world *world = *state;
 
 	fill(world, web("192.0.2.1", "tcp/80"));
-	world->ifindex = 8;
+	world->devices = (struct devices){ .n = 2, .ifindexes = { 8, 7 } };
 	change(world, web("192.0.2.1", "tcp/80"), "settings");
+	assert_int_equal(world->maps->instance.n_devices, 2);
 	assert_int_equal(world->maps->instance.devices[0], 8);
+	assert_int_equal(world->maps->instance.devices[1], 7);
+	world->devices = (struct devices){ .n = 1, .ifindexes = { 8 } };
+	change(world, web("192.0.2.1", "tcp/80"), "settings");
+	assert_int_equal(world->maps->instance.n_devices, 1);
+	assert_int_equal(world->maps->instance.devices[1], 0);
 }
 
 /* The plan is refused, by a message that names what is to be changed, and nothing is. */

@@ -33,7 +33,7 @@ identity() {
 		for e in s if e['formatted']['value']['state']]"
 	bpftool -j prog show pinned "$pins/$tag/entry" | json "s['id']"
 	bpftool -j map show pinned "$pins/$tag/rings" | json "s['id']"
-	bpftool -j link show pinned "$pins/$tag/link" | json "s['id']"
+	bpftool -j link show pinned "$pins/$tag"/link-* | json "s['id']"
 }
 
 # A download goes on while the controller is killed, flows are new and old without it, and it starts again.
