@@ -215,6 +215,7 @@ static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const
 	}
 	skel->rodata->vip_cache_size = limits->cache;
 	skel->rodata->tick_shift = ticks_shift();
+	skel->rodata->fragment_sets = bpf_map__max_entries(skel->maps.fragments);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.vip_cache, cpus * limits->cache);
 	return err ? log_err(err, "%s: cannot size the maps", dp->dir) : 0;
