@@ -210,23 +210,30 @@ static int allow_frags(struct tailrace_bpf *skel)
 	return err;
 }
 
+static int prepare_map(struct dataplane *dp, struct tailrace_bpf *skel, enum state_map i, const struct config_limits *limits)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
+	__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
+	char path[PATH_MAX];
+	int err = size ? bpf_map__set_max_entries(map, size) : 0;
+
+	if (err)
+		return err;
+	/* The kernel gives a DEVMAP a flag of its own, and libbpf before 1.3 would take the pinned one for another map. */
+	if (i == MAP_devices && dp->fds[i] >= 0)
+		return bpf_map__reuse_fd(map, dp->fds[i]);
+	return bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
+}
+
 static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
 			  const struct dataplane_options *options)
 {
 	int cpus = libbpf_num_possible_cpus(), err = 0;
-	char path[PATH_MAX];
 
 	if (cpus < 0)
 		return log_err(cpus, "cannot count the CPUs");
-	for (int i = 0; i < STATE_MAP_COUNT && !err; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
-		__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
-
-		if (size)
-			err = bpf_map__set_max_entries(map, size);
-		if (!err)
-			err = bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
-	}
+	for (enum state_map i = 0; i < STATE_MAP_COUNT && !err; i++)
+		err = prepare_map(dp, skel, i, limits);
 	skel->rodata->vip_cache_size = limits->cache;
 	skel->rodata->tick_shift = ticks_shift();
 	skel->rodata->several_devices = options->several_devices;
