@@ -194,15 +194,22 @@ static uint32_t find_claim(const struct config *config, const struct tr_addr *ad
 	return 0;
 }
 
-uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port)
+uint32_t naive_find_vip_at(const struct config *config, const struct tr_prefix *prefix, enum tr_l4 l4, uint16_t port)
 {
-	for (int len = 128; len >= 0; len--) {
-		uint32_t vip = find_claim(config, address, len, l4, port);
+	for (int len = prefix->len; len >= 0; len--) {
+		uint32_t vip = find_claim(config, &prefix->addr, len, l4, port);
 
 		if (!vip)
-			vip = find_claim(config, address, len, l4, 0);
+			vip = find_claim(config, &prefix->addr, len, l4, 0);
 		if (vip)
 			return vip;
 	}
 	return 0;
+}
+
+uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port)
+{
+	const struct tr_prefix single = { 128, *address };
+
+	return naive_find_vip_at(config, &single, l4, port);
 }
