@@ -13,13 +13,21 @@ struct check {
 	struct observed observed;
 	struct answer answer;		/* the reference's; of the backend that the programs chose */
 	__u32 verdict;			/* the programs'; TR_V_COUNT: none, or several */
-	__u64 entropy;			/* of a forwarded packet */
+	__u64 entropy;			/* of a packet that was sent */
+	bool unclear;			/* only the verdict can tell which answer of the reference it was */
 	char why[512];			/* what differs */
 };
 
 /* True when they agree. The harness holds the world already. */
 bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len,
 		 struct check *ret);
+
+/*
+ * What has come back (check->observed) against the reference's answer, which is committed; verdict: TR_V_COUNT where nobody
+ * has looked yet.
+ */
+bool check_observed(struct harness *harness, const struct world *world, const __u8 *frame, size_t len, __u32 verdict,
+		    struct check *check);
 
 /* Fails the running test unless they agree, and on this verdict. */
 void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet,

@@ -117,9 +117,9 @@ void instance_fill_affinity(void)
 {
 	struct tr_pool_info gone = { .name = "c-gone", .ring = 528, .ring_size = 17, .leaving = 1 };
 	struct tr_vip_info resized = { .name = "www-resized", .pool = 1 };
-	struct tr_vip web = { 0, INSTANCE_RING, 1, TR_MODE_TRACK, 0 };
-	struct tr_vip dns = { 502, 13, 2, TR_MODE_CLIENT | TR_HOW_MOVING, 0 };
-	struct tr_vip www = { 0, INSTANCE_RING, 1, TR_MODE_CHANGES | TR_HOW_MOVING, 0 };
+	struct tr_vip web = { 0, INSTANCE_RING, 1, TR_MODE_TRACK, 0, 0 };
+	struct tr_vip dns = { 502, 13, 2, TR_MODE_CLIENT | TR_HOW_MOVING, 0, 0 };
+	struct tr_vip www = { 0, INSTANCE_RING, 1, TR_MODE_CHANGES | TR_HOW_MOVING, 0, 0 };
 	struct tr_vip_old dns_old = { .ring = 528, .ring_size = 17, .pool = 3 };
 	struct tr_vip_old www_old = { .ring = 600, .ring_size = 101, .pool = 1 };
 	struct tr_pool_flows flows = { .t_syn = 64, .t_udp = 500, .refused = INSTANCE_TICK - 500,

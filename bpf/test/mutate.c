@@ -162,8 +162,8 @@ void random_world(struct rng *rng, struct world *world)
 	world->settings.hash_key[0] ^= (__u64)rng_next(rng) << 17;
 	world->settings.entropy4 = htonl(PICK(rng, masks));
 	world->settings.entropy6 = htonl(PICK(rng, masks));
-	for (i = 0; i < TR_L4_COUNT; i++)
-		world->stage_missing[i] = rng_chance(rng, 3);
+	for (i = 0; i < TR_STAGE_COUNT; i++)
+		world->stage_missing[i] = i <= TR_STAGE_ICMP && rng_chance(rng, 3);
 }
 
 void random_change(struct rng *rng, struct world *world)

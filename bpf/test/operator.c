@@ -274,7 +274,7 @@ static bool tell_vip(struct trial *t, __u32 number)
 	if (wanted->is_there && (!pool->name[0] || pool->leaving))
 		return true;
 	if (wanted->is_there)
-		vip = (struct tr_vip){ pool->ring, pool->ring_size, wanted->pool, wanted->mode, 0 };
+		vip = (struct tr_vip){ pool->ring, pool->ring_size, wanted->pool, wanted->mode, 0, 0 };
 	if (!memcmp(wanted->is_told ? &wanted->told : &has, &vip, sizeof(vip)))
 		return true;
 	wanted->is_told = true;

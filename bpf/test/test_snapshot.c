@@ -100,7 +100,7 @@ static void test_flows(void **state)
 /* What a change has not written yet, or has deleted already. */
 static void test_loose_ends(void **state)
 {
-	struct tr_vip none = {}, dns = { 502, 13, 2, (TR_MODE_COUNT + 1) | TR_HOW_MOVING, 0 };
+	struct tr_vip none = {}, dns = { 502, 13, 2, (TR_MODE_COUNT + 1) | TR_HOW_MOVING, 0, 0 };
 	struct tr_vip_old old = { .ring = 528, .ring_size = 17, .pool = 7 };
 	struct snapshot *s;
 
