@@ -35,6 +35,9 @@ void assert_frame(struct harness *harness, const struct world *world, const stru
 void assert_shape(struct harness *harness, const struct world *world, const struct packet_shape *shape,
 		  enum tr_verdict verdict, struct check *ret);
 
+/* In the environment: a file to which cases_run() appends the frames of all cases, instead of running any (corpus.c). */
+#define CASES_WRITE "CASES_WRITE"
+
 /*
  * A table of shapes and verdicts, every case a test of its own, and tests of other kinds in the same run: a test
  * program prints one TAP plan.

@@ -319,13 +319,13 @@ static void add_mapped(struct cases *cases)
 static void add_choices_without_prefixes(struct cases *cases)
 {
 	struct world *world = choice_world();
-	struct reference *reference;
+	struct reference *reference = reference_new();
 	struct answer answer;
 	struct packet packet;
 	size_t i;
 
 	world->settings.prefixes = 0;
-	reference = harness_reference(cases_use(cases, world, 64)->harness);
+	cases_use(cases, world, 64);
 	for (i = 0; i < ARRAY_SIZE(choices); i++) {
 		struct packet_shape shape = choice_shape(&choices[i]);
 
@@ -334,6 +334,7 @@ static void add_choices_without_prefixes(struct cases *cases)
 		if (answer.verdict == TR_V_NOT_VIP && choices[i].verdict != TR_V_NOT_VIP)
 			cases_add(cases, &shape, TR_V_NOT_VIP, "prefixes not consulted, %s", choices[i].name);
 	}
+	reference_free(reference);
 }
 
 static const struct packet_shape whole[TR_L4_COUNT][2] = {
