@@ -187,9 +187,16 @@ static bool fails(struct fuzz *f, const struct remembered *before, const struct 
 	return !check_frame(f->harness, f->world, p->data, p->len, &f->check);
 }
 
+/* A smaller packet has to fail in the same way, not in another one. */
+static bool fails_as(struct fuzz *f, const struct remembered *before, const struct packet *p, const struct check *as)
+{
+	return fails(f, before, p) && f->check.verdict == as->verdict && f->check.answer.verdict == as->answer.verdict;
+}
+
 /* Keeps what makes no difference out: first bytes at the end, then every byte that may as well be 0. */
 static void shrink(struct fuzz *f, const struct remembered *before, struct packet *p)
 {
+	const struct check as = f->check;
 	struct packet smaller;
 	size_t step, i;
 
@@ -197,14 +204,14 @@ static void shrink(struct fuzz *f, const struct remembered *before, struct packe
 		while (p->len >= PACKET_MIN + step) {
 			smaller = *p;
 			smaller.len -= step;
-			if (!fails(f, before, &smaller))
+			if (!fails_as(f, before, &smaller, &as))
 				break;
 			*p = smaller;
 		}
 	for (i = 0; i < p->len; i++) {
 		smaller = *p;
 		smaller.data[i] = 0;
-		if (smaller.data[i] != p->data[i] && fails(f, before, &smaller))
+		if (smaller.data[i] != p->data[i] && fails_as(f, before, &smaller, &as))
 			*p = smaller;
 	}
 }

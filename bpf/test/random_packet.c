@@ -61,7 +61,7 @@ static void random_exts(struct rng *rng, struct packet_shape *s)
 		if (s->ext[i] == 0 && i && rng_chance(rng, 90))
 			s->ext[i] = 60;
 		if (s->ext[i] != EXT_FRAGMENT_TYPE && rng_chance(rng, 20))
-			s->ext_len[i] = 8 * (1 + rng_below(rng, rng_chance(rng, 85) ? 6 : 64));
+			s->ext_len[i] = 8 * (1 + rng_below(rng, i || rng_chance(rng, 60) ? 4 : 64));
 		if (s->ext[i] == EXT_AUTHENTICATION_TYPE && rng_chance(rng, 50))
 			s->ext_len[i] = 8 + 4 * rng_below(rng, 8);
 	}
@@ -85,7 +85,7 @@ static __u16 random_payload(struct rng *rng)
 {
 	if (rng_chance(rng, 88))
 		return rng_below(rng, 64);
-	return rng_below(rng, rng_chance(rng, 60) ? 600 : 3000);
+	return rng_below(rng, rng_chance(rng, 60) ? 600 : 2200);
 }
 
 static void set_ends(struct rng *rng, struct packet_shape *s)
@@ -133,6 +133,7 @@ static struct packet_shape random_quoted(struct rng *rng, const struct packet_sh
 	bool v4 = addr_v4(&error->dst);
 
 	s.tags = s.padding = 0;
+	s.payload %= 1200;
 	if (addr_v4(&s.dst) != v4) {
 		s.options = s.ext_count = s.frag = 0;
 		if (s.proto == IPPROTO_ICMP || s.proto == IPPROTO_ICMPV6)

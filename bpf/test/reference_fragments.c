@@ -3,6 +3,7 @@
 #include "reference_parts.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define IP_MAX 65535
@@ -102,13 +103,34 @@ const struct fragment_record *find_fragment(const struct reference *r, const str
 	return record;
 }
 
+/* Leaves out those that nobody will find any more. */
+static void forget_old(struct reference *r, __u32 now)
+{
+	struct fragment_record *old = malloc(sizeof(r->fragments));
+	__u32 i;
+
+	assert(old);
+	memcpy(old, r->fragments, sizeof(r->fragments));
+	memset(r->fragments, 0, sizeof(r->fragments));
+	r->n_fragments = 0;
+	for (i = 0; i < FRAGMENTS_MAX; i++)
+		if (old[i].used && now - old[i].tick < TR_FRAGMENT_TICKS) {
+			r->fragments[slot_of(r, &old[i].key)] = old[i];
+			r->n_fragments++;
+		}
+	free(old);
+	assert(r->n_fragments < FRAGMENTS_MAX / 2);
+}
+
 void remember_fragment(struct reference *r, const struct world *w, const struct answer *a)
 {
-	struct fragment_record *record = &r->fragments[slot_of(r, &a->fragment)];
+	struct fragment_record *record;
 	unsigned int i;
 
+	if (r->n_fragments == FRAGMENTS_MAX / 2)
+		forget_old(r, w->settings.tick);
+	record = &r->fragments[slot_of(r, &a->fragment)];
 	r->n_fragments += !record->used;
-	assert(r->n_fragments < FRAGMENTS_MAX / 2);
 	*record = (struct fragment_record){ .key = a->fragment, .used = true, .tick = w->settings.tick, .vip = a->vip };
 	for (i = 0; i < a->n_maybe && a->routed; i++) {
 		record->maybe[record->n].backend = a->maybe[i];

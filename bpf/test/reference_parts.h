@@ -103,7 +103,7 @@ static inline void set16(__u8 *at, unsigned int value)
 /* The state. Arrays are searched from a hash on; none may fill up. */
 #define FRAGMENTS_MAX 4096
 #define FLOWS_MAX 16384
-#define SOURCES_MAX 1024
+#define SOURCES_MAX 8192
 
 struct reference {
 	struct fragment_record {
