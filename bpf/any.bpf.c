@@ -6,7 +6,6 @@
 #include "affinity_tcp.bpf.h"
 #include "affinity_udp.bpf.h"
 #include "fragments.bpf.h"
-#include "mss.bpf.h"
 #include "send.bpf.h"
 #include "tuple.bpf.h"
 
@@ -102,6 +101,6 @@ int tr_any(struct xdp_md *ctx)
 	if (p->flags & PLACE_FIRST && number && number <= TR_BACKEND_MASK)
 		fragment_remember(set, fragment_key(set, &tuple, p->fragment_id), number, s->vip);
 	if (s->syn && line->service.how & TR_HOW_MSS)
-		mss_clamp(ctx, p, line->service.vip);
+		p->flags |= PLACE_CLAMP;
 	return send(ctx, set, line);
 }

@@ -85,6 +85,8 @@ static __always_inline int give_to_stack(struct xdp_md *ctx, const struct tr_set
 	struct link link;
 	void *data;
 
+	if (line->place.flags & PLACE_CLAMP)
+		mss_clamp(ctx, &line->place, s->vip);
 	if (link_read(ctx, &line->place, &link, &inner) || link_save(ctx, &bytes))
 		return finish(TR_V_INTERNAL);
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*outer)))
