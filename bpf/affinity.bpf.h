@@ -12,10 +12,14 @@
 #include "flow.bpf.h"
 
 /* A flow's key by a hash key and tr_vip.how. */
-static __noinline __u64 tuple_key(const struct tuple *t, const __u64 *hash_key, __u32 how)
+WALKED_ONCE __u64 tuple_key(const struct tuple *t, __u64 key0, __u64 key1, __u32 how)
 {
-	__u64 flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports), client;
+	const __u64 hash_key[2] = { key0, key1 };
+	__u64 flow, client;
 
+	if (!t)
+		return 1;
+	flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports);
 	if ((how & TR_HOW_MODE) != TR_MODE_CLIENT)
 		return tr_flow_key(flow);
 	client = t->family == TR_IPV4 ? hash_client4(hash_key, t->words[0]) : hash_client6(hash_key, t->words);
@@ -146,7 +150,7 @@ static __always_inline int choice_of_moving(const struct tuple *t, __u32 vip, __
 	c->old_pool = old->pool;
 	c->idle_max = l4 == TR_UDP ? pool->t_udp : pool->t_settle;
 	c->old_mode = old->how & TR_HOW_MODE;
-	c->old_key = tuple_key(t, old->hash_key, old->how);
+	c->old_key = tuple_key(t, old->hash_key[0], old->hash_key[1], old->how);
 	word = bucket_word(old->ring, old->ring_size, l4, c->old_key);
 	if (!word)
 		return -1;
@@ -172,7 +176,7 @@ static __always_inline int choice_begin(const struct tuple *t, const struct tr_s
 	c->moving = !!(service->how & TR_HOW_MOVING);
 	c->pool = service->pool;
 	if (c->mode == TR_MODE_CLIENT || service->how & TR_HOW_ADDRESSES)
-		c->key = tuple_key(t, set->hash_key, service->how);
+		c->key = tuple_key(t, set->hash_key[0], set->hash_key[1], service->how);
 	else
 		c->key = tr_flow_key(hash);
 	word = bucket_word(service->ring, service->ring_size, l4, c->key);

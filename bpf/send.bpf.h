@@ -97,8 +97,8 @@ static __always_inline void *link_push(struct xdp_md *ctx, const struct place *p
 	return data + 2;
 }
 
-/* line->place and line->sending are filled. */
-static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line)
+/* line->place and line->sending are filled. clamps, a constant: there may be SYNs with PLACE_CLAMP. */
+static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line, const int clamps)
 {
 	const struct sending *s = &line->sending;
 	struct inner inner = { .len = s->len, .syn = s->syn, .hash = s->hash };
@@ -119,7 +119,7 @@ static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *se
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_TOO_BIG);
 		return finish(TR_V_TOO_BIG);
 	}
-	if (line->place.flags & PLACE_CLAMP)
+	if (clamps && line->place.flags & PLACE_CLAMP)
 		mss_clamp(ctx, &line->place, s->vip);
 	elsewhere = leaves_elsewhere(ctx, backend);
 	if (link_read(ctx, &line->place, &link, &inner) || link_change(&link, number, elsewhere))
