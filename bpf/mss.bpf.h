@@ -59,13 +59,12 @@ static long mss_step(__u32 i, struct mss_search *s)
 	}
 	if ((void *)(option + 2) > end || option[1] < 2 || offset + option[1] > s->len)
 		return DONE;
-	if (option[0] != TCPOPT_MSS || option[1] != TCPOPT_MSS_LEN) {
-		s->offset += option[1];
+	s->offset += option[1];		/* to the end: of several, Linux takes the last */
+	if (option[0] != TCPOPT_MSS || option[1] != TCPOPT_MSS_LEN || (void *)(option + TCPOPT_MSS_LEN) > end)
 		return 0;
-	}
-	if ((void *)(option + TCPOPT_MSS_LEN) <= end && (__u32)(option[2] << 8 | option[3]) > s->mss)
+	if ((__u32)(option[2] << 8 | option[3]) > s->mss)
 		mss_write(tcp, option + 2, offset & 1, s->mss);
-	return DONE;
+	return 0;
 }
 
 static __noinline int mss_clamp(struct xdp_md *ctx, const struct place *p, __u32 vip)

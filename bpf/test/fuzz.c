@@ -256,7 +256,8 @@ void fuzz_explain(struct fuzz *f, __u64 seed, __u32 packets, const char *save_to
 {
 	__u32 i;
 
-	fprintf(stderr, "# epoch with seed %llu: %s\n", seed, f->check.why);
+	fprintf(stderr, "# epoch with seed %llu\n", seed);
+	report(f, &f->packet, "as it was found");
 	begin(f, seed);
 	f->slow = true;
 	for (i = 0; i < packets; i++) {
