@@ -56,16 +56,19 @@ start_echo() {
 	wait_until 10 has_echo "$1" "${@: -1}" || { cat "$tmp/echo-$1.log" >&2; die "udp_echo does not come up on $1"; }
 }
 
-# configure < POOLS AND VIPS: the configuration file, with small maps, so that a look into all of one is quick.
+# configure [LINES...] < POOLS AND VIPS: the configuration file, with small maps, so that a look into all of one is quick; and with
+# more fields of the instance. Its devices are $devices.
+devices='[eth0]'
 configure() {
 	cat - > "$config.body"
-	cat - "$config.body" > "$config" <<-END
+	printf '%s\n' "$@" | cat - "$config.body" > "$config.more"
+	cat - "$config.more" > "$config" <<-END
 		instance: $tag
-		devices: [eth0]
+		devices: $devices
 		metrics: 127.0.0.1:9564
 		limits: { backends: 64, ring_words: 1048576 }
 	END
-	rm "$config.body"
+	rm "$config.body" "$config.more"
 }
 
 # A file, for tests run in subshells.
@@ -108,12 +111,39 @@ running() { status | json "s['controller']['running']"; }
 attached() { ip -n "$tag-balancer" link show dev eth0 | grep xdp; }
 metrics() { on balancer curl -s -f http://127.0.0.1:9564/metrics; }
 
-# Verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line.
+# bad_verdicts [GOOD...]: verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line: all but
+# those of plain traffic and the GOOD ones.
 bad_verdicts() {
 	stats | json "'\n'.join(f'{name} {count}' for name, count in s['verdicts'].items() if count and
-		name not in ('forwarded', 'not_ip', 'not_vip'))"
+		name not in 'forwarded not_ip not_vip $*'.split())"
 }
-no_bad_verdicts() { equal "" "$(bad_verdicts)"; }
+no_bad_verdicts() { equal "" "$(bad_verdicts "$@")"; }
+
+# counted VERDICT LEAST COMMAND...: the command succeeds, and at least so many packets more are under this verdict after it.
+counted() {
+	local name=$1 least=$2 before after
+	shift 2
+	before=$(verdict "$name")
+	"$@"
+	after=$(verdict "$name")
+	echo "$name: $before, then $after"
+	[ $((after - before)) -ge "$least" ]
+}
+# unanswered_as VERDICT LEAST COMMAND...: the command fails, and so on.
+unanswered_as() { counted "$1" "$2" refuses "${@:3}"; }
+
+# watch HOST FILTER...: from now on what comes and goes there stands in $tmp/seen-HOST.
+watch() {
+	local host=$1 log=$tmp/seen-$1
+	shift
+	spawn "$host" "$log" tcpdump --immediate-mode -l -n -v -i eth0 "$@"
+	echo "$spawned" > "$log.pid"
+	wait_until 10 grep -q 'listening on' "$log"
+}
+# seen HOST PATTERN: how many lines are like this (grep -E).
+seen() { grep -cE -- "$2" "$tmp/seen-$1" || true; }
+# seen_on "HOSTS" PATTERN: on these of those that are watched, and on no others.
+seen_on() { equal "$1" "$(cd "$tmp" && grep -lE -- "$2" seen-*[0-9] | sed 's/^seen-//' | xargs)"; }
 
 # fetch COUNT URL [OPTIONS OF curl]: requests, each over a connection of its own; prints "STATUS BACKEND" for each.
 fetch() {
@@ -121,8 +151,9 @@ fetch() {
 		-o /dev/null -w '%{http_code} %header{x-backend}\n' "${@:3}" "$2?[1-$1]" || true
 }
 
-# echoes COUNT ADDRESS PORT [FIRST_PORT]: UDP flows; prints "PORT BACKEND" for each, "-" for one without a good echo.
-echoes() { on client "$udp_echo" client "$2" "$3" "$1" "${@:4}" || true; }
+# echoes COUNT ADDRESS PORT [FIRST_PORT [OPTIONS OF udp_echo client]]: UDP flows; prints "PORT BACKEND" for each, "-" for one
+# without a good echo.
+echoes() { on client "$udp_echo" client "${@:5}" "$2" "$3" "$1" "${4:-0}" || true; }
 
 # http_url ADDRESS [PORT]
 http_url() {
@@ -135,7 +166,7 @@ http_url() {
 # served_by "BACKENDS" COUNT ADDRESS [PORT] and echoed_by "BACKENDS" COUNT ADDRESS PORT: every request is answered, by
 # these and no others, by each of them.
 served_by() { equal "$1" "$(fetch "$2" "$(http_url "${@:3}")/" | answered_by)"; }
-echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" | answered_by)"; }
+echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" "${@:5}" | answered_by)"; }
 not_served() { equal - "$(fetch 2 "$(http_url "$1")/" --connect-timeout 1 | answered_by)"; }
 answered_by() { awk '$1 == "000" || ($1 != 200 && $1 < 1024) { $2 = "-" } { print $2 }' | sort -u | xargs; }
 
