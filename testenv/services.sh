@@ -71,6 +71,58 @@ configure() {
 	rm "$config.body" "$config.more"
 }
 
+# The four mixes of families: VIPs .1 and ::1 have IPv4 tunnels, .2 and ::2 IPv6 tunnels, to b1 and b2.
+mixed_vips=(192.0.2.1 192.0.2.2 2001:db8::1 2001:db8::2)
+
+# mixed_pools: to be followed by more of them. And mixed_vips_with FIELDS: more fields of each.
+mixed_pools() {
+	cat <<-END
+		pools:
+		  - { name: four, times: $quick, backends: [{ address: $(address4 b1) }, { address: $(address4 b2) }] }
+		  - { name: six, times: $quick, backends: [{ address: "$(address6 b1)" }, { address: "$(address6 b2)" }] }
+	END
+}
+mixed_vips_with() {
+	cat <<-END
+		vips:
+		  - { name: four, addresses: [192.0.2.1, "2001:db8::1"], services: [80/tcp, 7/udp], pool: four${1:+, $1} }
+		  - { name: six, addresses: [192.0.2.2, "2001:db8::2"], services: [80/tcp, 7/udp], pool: six${1:+, $1} }
+	END
+}
+
+# serve_mixes [VIPS...]: the backends of the mixes, for other VIPs too. They know that clients have a smaller MTU than tunnels.
+serve_mixes() {
+	local host n
+	for host in b1 b2; do
+		n=$(link_of $host)
+		ip -n "$tag-$host" -b - <<-END
+			route change default via 10.0.$n.1 mtu $client_mtu
+			route change default via fd00:0:0:$n::1 mtu $client_mtu
+		END
+		open_tunnel "$host" 192.0.2.0/24 2001:db8::/64 "$@"
+		start_nginx "$host" 80
+		start_echo "$host" 7
+	done
+}
+
+# ok_mixes NAME COMMAND...: a test of each mix. The command gets the VIP, and an address of the client's that has met no VIP before
+# (add_client_addresses), so that no MTU is known to it.
+last_client=0
+ok_mixes() {
+	local vip inner outer
+	for vip in "${mixed_vips[@]}"; do
+		last_client=$((last_client + 1))
+		inner=v4
+		outer=v4
+		[[ $vip != *:* ]] || inner=v6
+		[[ $vip != *2 ]] || outer=v6
+		ok "$1, $inner VIP, $outer backends" "${@:2}" "$vip" "$(client_address "$vip" $last_client)"
+	done
+}
+
+# client_address VIP NUMBER: that one of the client's addresses that has the VIP's family.
+client_address() { if [[ $1 = *:* ]]; then printf 'fd00:0:0:c::%x' "$2"; else echo "203.0.113.$2"; fi; }
+
 # A file, for tests run in subshells.
 controller_pid() { cat "$tmp/controller.pid"; }
 
@@ -132,14 +184,17 @@ counted() {
 # unanswered_as VERDICT LEAST COMMAND...: the command fails, and so on.
 unanswered_as() { counted "$1" "$2" refuses "${@:3}"; }
 
-# watch HOST FILTER...: from now on what comes and goes there stands in $tmp/seen-HOST.
+# watch HOST PROGRAM...: from now on what it tells of the host's packets stands in $tmp/seen-HOST.
 watch() {
-	local host=$1 log=$tmp/seen-$1
-	shift
-	spawn "$host" "$log" tcpdump --immediate-mode -l -n -v -i eth0 "$@"
+	local log=$tmp/seen-$1
+	[ ! -s "$log.pid" ] || kill "$(< "$log.pid")"
+	spawn "$1" "$log" "${@:2}"
 	echo "$spawned" > "$log.pid"
-	wait_until 10 grep -q 'listening on' "$log"
+	wait_until 10 grep -qE 'listening on|ready' "$log" || { cat "$log"; return 1; }
 }
+watch_packets() { watch "$1" tcpdump --immediate-mode -l -n -v -i eth0 "${@:2}"; }
+watch_errors() { watch "$1" "$testenv/watch_icmp.py"; }
+
 # seen HOST PATTERN: how many lines are like this (grep -E).
 seen() { grep -cE -- "$2" "$tmp/seen-$1" || true; }
 # seen_on "HOSTS" PATTERN: on these of those that are watched, and on no others.
@@ -180,10 +235,10 @@ download() {
 		rm "$got"
 }
 
-# upload FILE URL OF A DIRECTORY: arrives whole at a backend.
+# upload FILE URL OF A DIRECTORY [OPTIONS OF curl]: arrives whole at a backend.
 upload() {
 	local name=upload-$BASHPID
-	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name" &&
+	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null "${@:3}" -T "$1" "$2$name" &&
 		equal "$(sum_of "$1")" "$(sum_of "$(echo "$tmp"/*/upload/"$name")")" &&
 		rm "$tmp"/*/upload/"$name"
 }

@@ -137,6 +137,10 @@ make_network() {
 
 finish_network() {
 	route_to router balancer "${vip_routes[@]}"
+	prepare_for_xdp_tx
+}
+
+prepare_for_xdp_tx() {
 	take_xdp_frames router balancer "$balancer_mtu"
 	send_whole_packets client
 }

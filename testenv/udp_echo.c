@@ -10,6 +10,8 @@
  *     -w FLOWS    at a time (32)
  *     -m MS       to wait for an answer (3000)
  *     -f          without DF: routers may fragment
+ *     -p          with DF, whatever MTU is known
+ *     -d          deaf: no socket takes the answers
  *
  * The client takes an answer for good that comes from the address and port that it asked, and begins with what it sent.
  * With FIRST_PORT its ports are that and those after it. It prints a line "PORT NAME" for each flow, NAME "-" without a
@@ -39,10 +41,11 @@ struct options {
 	size_t size;			/* 0: any */
 	struct addrinfo *from;		/* NULL: any */
 	int window, wait_ms;
-	bool fragment;			/* routers may */
+	int discover;			/* IP_PMTUDISC_... */
+	bool deaf;
 };
 
-static struct options options = { .window = WINDOW, .wait_ms = 3000 };
+static struct options options = { .window = WINDOW, .wait_ms = 3000, .discover = IP_PMTUDISC_WANT };
 
 static int open_server(int family, uint16_t port)
 {
@@ -150,16 +153,26 @@ static int bind_own(int fd, int family, uint16_t port)
 	return bind(fd, (struct sockaddr *)&own, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(own));
 }
 
-/* A port of one's own and no address: the answer may only come from where the question went. */
+/* A connected socket takes answers from where it is connected to and no others. A deaf one is connected to the next port. */
+static int connect_flow(int fd, const struct addrinfo *to)
+{
+	struct sockaddr_in6 peer = {};
+
+	memcpy(&peer, to->ai_addr, to->ai_addrlen);
+	if (options.deaf)
+		peer.sin6_port = htons(ntohs(peer.sin6_port) + 1);
+	return connect(fd, (struct sockaddr *)&peer, to->ai_addrlen);
+}
+
 static void open_flow(int fd, const struct addrinfo *to, uint16_t port)
 {
-	int discover = IP_PMTUDISC_DONT;
+	bool is_v4 = to->ai_family == AF_INET;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BUFFER }, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ BUFFER }, sizeof(int));
-	if ((options.fragment && to->ai_family == AF_INET &&
-	     setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &discover, sizeof(discover))) ||
-	    ((port || options.from) && bind_own(fd, to->ai_family, port)) || connect(fd, to->ai_addr, to->ai_addrlen)) {
+	if (setsockopt(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &options.discover,
+		       sizeof(options.discover)) ||
+	    ((port || options.from) && bind_own(fd, to->ai_family, port)) || connect_flow(fd, to)) {
 		perror("udp_echo");
 		exit(2);
 	}
@@ -188,7 +201,7 @@ static int send_flow(const struct addrinfo *to, uint16_t first_port, int number,
 	flow->len = options.size ? options.size : 16 + (size_t)random() % (DATAGRAM_SMALL - 16);
 	for (size_t i = 0; i < flow->len; i++)
 		flow->sent[i] = random();
-	if (send(fd, flow->sent, flow->len, 0) < 0)
+	if (sendto(fd, flow->sent, flow->len, 0, to->ai_addr, to->ai_addrlen) < 0)
 		perror("udp_echo: send");
 	return fd;
 }
@@ -273,7 +286,7 @@ static struct addrinfo *resolve(const char *address, const char *port)
 static int usage(void)
 {
 	fprintf(stderr, "usage: udp_echo server NAME PORT...\n"
-			"       udp_echo client [-s SIZE] [-a ADDRESS] [-w FLOWS] [-m MS] [-f] ADDRESS PORT COUNT [FIRST_PORT]\n");
+			"       udp_echo client [-s SIZE] [-a ADDRESS] [-w FLOWS] [-m MS] [-f|-p] [-d] ADDRESS PORT COUNT [FIRST_PORT]\n");
 	return 2;
 }
 
@@ -281,7 +294,7 @@ static bool read_options(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:a:w:m:f")) != -1) {
+	while ((option = getopt(argc, argv, "s:a:w:m:fpd")) != -1) {
 		if (option == 's')
 			options.size = atoi(optarg);
 		else if (option == 'a')
@@ -291,7 +304,11 @@ static bool read_options(int argc, char **argv)
 		else if (option == 'm')
 			options.wait_ms = atoi(optarg);
 		else if (option == 'f')
-			options.fragment = true;
+			options.discover = IP_PMTUDISC_DONT;
+		else if (option == 'p')
+			options.discover = IP_PMTUDISC_PROBE;
+		else if (option == 'd')
+			options.deaf = true;
 		else
 			return false;
 	}
