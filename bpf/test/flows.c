@@ -350,7 +350,7 @@ bool flows_flood(struct trial *t, const struct trial_step *step)
 
 	for (i = 0; i < step->c; i++) {
 		bool v4 = rng_chance(&rng, 70), with_ack = step->a % 3 == 1;
-		struct model_packet p = { client_of(CLIENTS + rng_below(&rng, 60000), v4), vip_of(v4), rng_below(&rng, 65536),
+		struct model_packet p = { client_of(CLIENTS + rng_below(&rng, 60000), v4), vip_of(v4), 1 + rng_below(&rng, 65535),
 					  0, 1 + step->b % (t->shape.n_vips - 1),
 					  step->a % 3 == 2 ? MODEL_DATAGRAM : with_ack ? MODEL_DATA : MODEL_SYN };
 
