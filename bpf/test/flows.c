@@ -217,10 +217,10 @@ static bool is_gone(const struct trial *t, __u32 vip)
 static void note_guard(struct trial *t, struct flow *f, const struct model_answer *answer)
 {
 	const struct tr_vip *vip = &t->real.vips[f->packet.vip];
-	__u16 old_how = t->real.vip_old[f->packet.vip].how, old = old_how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
+	__u16 old = t->real.vip_old[f->packet.vip].how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
 	bool unwatched = vip->how & TR_HOW_MOVING && (old == TR_MODE_HASH || old == TR_MODE_TRACK) && !answer->recorded;
-
-	bool joins = vip->how & TR_HOW_MOVING && vip->how & ~old_how & TR_HOW_ADDRESSES && !answer->recorded && is_shared(t, f);
+	/* For want of room it has no record, and goes where one of another flow of the two addresses says. */
+	bool joins = vip->how & TR_HOW_MOVING && vip->how & TR_HOW_ADDRESSES && !answer->recorded;
 	bool was_silent = f->is_excused[END_SILENT] && !answer->recorded;
 
 	if (!unwatched)
