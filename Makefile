@@ -81,7 +81,7 @@ $(UNIT_TESTS): $(B)/%: $(B)/%.o $(UNIT_OBJS) $(B)/libcontrol.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 $(PACKET_TESTS): $(B)/%: $(B)/%.o $(PACKET_OBJS) $(B)/libcontrol.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lpcap
 $(TOOLS): $(B)/%: $(B)/%.o $(B)/libcontrol.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS) -lm

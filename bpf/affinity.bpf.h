@@ -11,6 +11,21 @@
 #include "clock.bpf.h"
 #include "flow.bpf.h"
 
+/* A flow's key by a hash key and tr_vip.how. */
+WALKED_ONCE __u64 tuple_key(const struct tuple *t, __u64 key0, __u64 key1, __u32 how)
+{
+	const __u64 hash_key[2] = { key0, key1 };
+	__u64 flow, client;
+
+	if (!t)
+		return 1;
+	flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports);
+	if ((how & TR_HOW_MODE) != TR_MODE_CLIENT)
+		return tr_flow_key(flow);
+	client = t->family == TR_IPV4 ? hash_client4(hash_key, t->words[0]) : hash_client6(hash_key, t->words);
+	return tr_flow_key(client_key(client, flow));
+}
+
 struct choice {
 	const struct tr_settings *set;
 	__u64 key;
@@ -27,6 +42,8 @@ struct choice {
 	__u8 rec;
 	__u8 doubt;			/* unrecorded, the flow's backend is not just `current` */
 	__u8 plain;			/* the word alone decides */
+	__u8 shares;			/* by addresses: a record is of all flows between two of them */
+	__u8 shared;			/* moving: a record from before was */
 };
 
 static __always_inline __u32 choice_base(const struct choice *c)
@@ -91,6 +108,12 @@ static __always_inline __u64 touched(const struct choice *c, __u64 value)
 	return value | tr_record_value(0, c->pool, 0, c->now);
 }
 
+/* The same where it stands for other flows than before: a FIN was one flow's. */
+static __always_inline __u64 taken(const struct choice *c, __u64 value)
+{
+	return touched(c, value) & ~(c->shares ? TR_RECORD_CLOSED : 0);
+}
+
 /* 1: recorded, or nothing to record. */
 static __always_inline int choice_insert(const struct choice *c, __u32 tier, __u32 backend, __u64 closed)
 {
@@ -107,7 +130,7 @@ static __always_inline struct flow take_along(const struct choice *c, struct flo
 
 	if (!write)
 		return found;
-	if (!flow_insert(to, c->key, touched(c, found.value))) {
+	if (!flow_insert(to, c->key, taken(c, found.value))) {
 		if (to == TR_TIER_UDP)
 			refuse_udp(c);
 		else
@@ -117,13 +140,28 @@ static __always_inline struct flow take_along(const struct choice *c, struct flo
 	flow_delete(&old);
 	COUNT(c, moved);
 	found.record = record_of(c->set, to, c->key);
-	found.value = touched(c, found.value);
+	found.value = taken(c, found.value);
 	found.tier = to;
 	return found;
 }
 
+/*
+ * The record of all flows between two addresses, where each of them is to have one of its own from now on: it stays for the others,
+ * and this flow is one that has not been recorded, of the backend that it names.
+ */
+static __always_inline struct flow come_from_shared(struct choice *c, struct flow found, const int write)
+{
+	if (found.serves) {
+		c->base = record_backend(found.value);
+		if (write)
+			flow_change(&found, touched(c, found.value));
+	}
+	found.record = NULL;
+	return found;
+}
+
 /* Fills in what a moving VIP's past says; own: the base of its own word. 0, or -1: a bug. */
-static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 l4, __u32 own, struct choice *c)
+static __always_inline int choice_of_moving(const struct tuple *t, __u32 vip, __u8 l4, __u32 own, struct choice *c)
 {
 	const struct tr_vip_old *old = bpf_map_lookup_elem(&vip_old, &vip);
 	const volatile __u64 *word;
@@ -135,7 +173,8 @@ static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 
 	c->old_pool = old->pool;
 	c->idle_max = l4 == TR_UDP ? pool->t_udp : pool->t_settle;
 	c->old_mode = old->how & TR_HOW_MODE;
-	c->old_key = packet_key(ctx, old->hash_key, old->how, l4);
+	c->shared = old->how & TR_HOW_ADDRESSES && !c->shares;
+	c->old_key = tuple_key(t, old->hash_key[0], old->hash_key[1], old->how);
 	word = bucket_word(old->ring, old->ring_size, l4, c->old_key);
 	if (!word)
 		return -1;
@@ -150,7 +189,7 @@ static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 
 }
 
 /* 0, or -1: a bug. */
-static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
+static __always_inline int choice_begin(const struct tuple *t, const struct tr_settings *set, const struct handover *service,
 					__u64 hash, __u8 l4, struct choice *c)
 {
 	const volatile __u64 *word;
@@ -159,8 +198,12 @@ static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_sett
 	c->set = set;
 	c->mode = service->how & TR_HOW_MODE;
 	c->moving = !!(service->how & TR_HOW_MOVING);
+	c->shares = !!(service->how & TR_HOW_ADDRESSES);
 	c->pool = service->pool;
-	c->key = c->mode == TR_MODE_CLIENT ? packet_key(ctx, set->hash_key, c->mode, l4) : tr_flow_key(hash);
+	if (c->mode == TR_MODE_CLIENT || service->how & TR_HOW_ADDRESSES)
+		c->key = tuple_key(t, set->hash_key[0], set->hash_key[1], service->how);
+	else
+		c->key = tr_flow_key(hash);
 	word = bucket_word(service->ring, service->ring_size, l4, c->key);
 	if (!word)
 		return -1;
@@ -172,7 +215,7 @@ static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_sett
 	c->now = clock_tick(set);
 	c->base = bucket >> TR_WORD_BASE_SHIFT & TR_BACKEND_MASK;
 	if (c->moving)
-		return choice_of_moving(ctx, service->vip, l4, c->base, c);
+		return choice_of_moving(t, service->vip, l4, c->base, c);
 	c->rec = !!(bucket & TR_WORD_REC);
 	c->doubt = c->current != c->base;
 	return 0;

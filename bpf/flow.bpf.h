@@ -8,11 +8,9 @@
 
 #include "flow_table.h"
 #include "maps.bpf.h"
+#include "parse.bpf.h"
 
 #define NO_SLOT TR_SET_SLOTS
-
-/* Hides from the compiler where a number comes from: it would make one path for each of its values, and the verifier walks all. */
-#define OPAQUE(x) asm volatile("" : "+r"(x))
 
 /* A record in use, with its value when it was read. */
 struct flow {
@@ -181,11 +179,8 @@ static __always_inline int push_out(struct tr_flow_set *a, struct tr_flow_set *b
 	return 1;
 }
 
-/*
- * 1: the record stands. 0: no room, or overtaken. Not static: so the verifier walks it once, not again for all that each of
- * its callers knows. Weak, since more than one object has it.
- */
-__weak __noinline int flow_insert(__u32 tier, __u64 key, __u64 value)
+/* 1: the record stands. 0: no room, or overtaken. */
+WALKED_ONCE int flow_insert(__u32 tier, __u64 key, __u64 value)
 {
 	__u32 zero = 0;
 	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);

@@ -244,6 +244,7 @@ struct place {
 #define PLACE_LATER 2			/* a later one */
 #define PLACE_QUIET 4			/* what does not fit is not answered */
 #define PLACE_UNKNOWN 8			/* a later fragment, l4_kind unknown */
+#define PLACE_CLAMP 16			/* a SYN of a VIP with an MSS; not before it is sure to be sent, an answer quotes it as it came */
 
 /* What a stage that sends needs of a packet whose backend is chosen. */
 struct sending {
@@ -287,7 +288,8 @@ struct cached_vip {
 	struct handover service[TR_L4_COUNT];	/* of (address, protocol, port) the first alone; else of all ports */
 	__u32 id;			/* of an address or prefix, as in struct tr_vip_address; 0: no VIP's address */
 	__u8 has_exact[TR_L4_COUNT];
-	__u16 pad;
+	__u8 echo;			/* of an address or prefix, as in struct tr_vip_address */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
 

@@ -247,6 +247,8 @@ struct tr_settings {
 		__u32 start;		/* index of its first set in `flows` */
 		__u32 sets;
 	} tiers[4];
+	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
+	__u32 tick;			/* the clock of tests; else time comes from jiffies */
 	/*
 	 * How often balancers answer for themselves, by enum tr_rate: token buckets, refilled by ticks. In 1/TR_TOKEN of an
 	 * answer; burst 0: never.
@@ -255,8 +257,6 @@ struct tr_settings {
 		__u32 per_tick;
 		__u32 burst;
 	} rates[4];
-	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
-	__u32 tick;			/* the clock of tests; else time comes from jiffies */
 };
 
 enum tr_rate {
@@ -431,7 +431,7 @@ struct tr_pool_info {
 struct tr_vip_info {
 	char name[TR_NAME_MAX];		/* empty: the number is free */
 	__u32 pool;			/* pool number */
-	__u32 pad;
+	__u32 echo_off;			/* its addresses answer no echo request for its sake; tr_vip_address.echo is what counts */
 };
 
 /* Value of `instance` (array of one): what the instance was last told. */

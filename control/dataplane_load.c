@@ -210,17 +210,19 @@ static int allow_frags(struct tailrace_bpf *skel)
 	return err;
 }
 
-static int prepare_map(struct dataplane *dp, struct bpf_map *map, enum state_map i, const struct config_limits *limits)
+static int prepare_map(struct dataplane *dp, struct tailrace_bpf *skel, enum state_map i, const struct config_limits *limits)
 {
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
 	__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
 	char path[PATH_MAX];
-	int err;
+	int err = size ? bpf_map__set_max_entries(map, size) : 0;
 
-	/* The kernel adds a flag to a devmap, which libbpf, before 1.6 at least, takes for another map's when it opens the pin. */
+	if (err)
+		return err;
+	/* The kernel gives a DEVMAP a flag of its own, and libbpf before 1.3 would take the pinned one for another map. */
 	if (i == MAP_devices && dp->fds[i] >= 0)
 		return bpf_map__reuse_fd(map, dp->fds[i]);
-	err = size ? bpf_map__set_max_entries(map, size) : 0;
-	return err ? err : bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
+	return bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
 }
 
 static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
@@ -230,10 +232,11 @@ static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const
 
 	if (cpus < 0)
 		return log_err(cpus, "cannot count the CPUs");
-	for (int i = 0; i < STATE_MAP_COUNT && !err; i++)
-		err = prepare_map(dp, bpf_object__find_map_by_name(skel->obj, state_map_names[i]), i, limits);
+	for (enum state_map i = 0; i < STATE_MAP_COUNT && !err; i++)
+		err = prepare_map(dp, skel, i, limits);
 	skel->rodata->vip_cache_size = limits->cache;
 	skel->rodata->tick_shift = ticks_shift();
+	skel->rodata->fragment_sets = bpf_map__max_entries(skel->maps.fragments);
 	skel->rodata->several_devices = options->several_devices;
 	if (!err && options->frags)
 		err = allow_frags(skel);

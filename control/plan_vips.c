@@ -38,7 +38,7 @@ static int plan_vip(struct planning *p, size_t i)
 	uint32_t number = p->vip_numbers[i], pool = p->pool_numbers[config->pool];
 	const struct tr_vip *old = &p->running->vips[number];
 	const struct tr_vip_info *old_info = &p->running->vip_info[number];
-	struct tr_vip_info info = { .pool = pool };
+	struct tr_vip_info info = { .pool = pool, .echo_off = !config->echo };
 	struct tr_vip vip = { .ring = p->rings[config->pool].start,
 			      .ring_size = p->desired->config->pools[config->pool].ring_size,
 			      .pool = pool, .how = config->mode, .mss = config->mss };

@@ -13,7 +13,8 @@ struct check {
 	struct observed observed;
 	struct answer answer;		/* the reference's; of the backend that the programs chose */
 	__u32 verdict;			/* the programs'; TR_V_COUNT: none, or several */
-	__u64 entropy;			/* of a forwarded packet */
+	__u64 entropy;			/* of a packet that was sent */
+	bool unclear;			/* only the verdict can tell which answer of the reference it was */
 	char why[512];			/* what differs */
 };
 
@@ -21,11 +22,21 @@ struct check {
 bool check_frame(struct harness *harness, const struct world *world, const __u8 *frame, size_t len,
 		 struct check *ret);
 
+/*
+ * What has come back (check->observed) against the reference's answer, which is committed; verdict: TR_V_COUNT where nobody
+ * has looked yet.
+ */
+bool check_observed(struct harness *harness, const struct world *world, const __u8 *frame, size_t len, __u32 verdict,
+		    struct check *check);
+
 /* Fails the running test unless they agree, and on this verdict. */
 void assert_frame(struct harness *harness, const struct world *world, const struct packet *packet,
 		  enum tr_verdict verdict, struct check *ret);
 void assert_shape(struct harness *harness, const struct world *world, const struct packet_shape *shape,
 		  enum tr_verdict verdict, struct check *ret);
+
+/* In the environment: a file to which cases_run() appends the frames of all cases, instead of running any (corpus.c). */
+#define CASES_WRITE "CASES_WRITE"
 
 /*
  * A table of shapes and verdicts, every case a test of its own, and tests of other kinds in the same run: a test

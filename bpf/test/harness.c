@@ -45,6 +45,10 @@ struct harness {
 		size_t len;
 	} mapped[VIEW_MAPS];		/* by harness_view() */
 	size_t n_mapped;
+	__u8 *fragments;			/* mmap'ed, for tests alone */
+	__u8 *tokens;
+	struct tr_tags *tags;			/* as they were written last */
+	struct reference *reference;
 	struct tailrace_bpf *peek_entry;	/* an entry on the same maps, whose stages are: */
 	struct peek_bpf *peek;
 };
@@ -76,6 +80,11 @@ static void *map_memory(struct bpf_map *map, size_t len)
 	if (p == MAP_FAILED)
 		err(1, "mmap of %s", bpf_map__name(map));
 	return p;
+}
+
+static size_t map_bytes(const struct bpf_map *map)
+{
+	return (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
 }
 
 static void percpu_init(struct percpu *p, struct bpf_map *map)
@@ -147,8 +156,14 @@ static void open_skel(struct harness *h, __u32 cache_size)
 	}
 	if (l->flow_sets)
 		resize(h->skel->maps.flows, l->flow_sets);
+	if (l->fragment_sets)
+		resize(h->skel->maps.fragments, l->fragment_sets);
+	resize(h->skel->maps.backend_tags, l->backends);
+	must(bpf_map__set_map_flags(h->skel->maps.fragments, BPF_F_MMAPABLE), "fragments");
+	must(bpf_map__set_map_flags(h->skel->maps.tokens, BPF_F_MMAPABLE), "tokens");
 	h->skel->rodata->vip_cache_size = cache_size;
 	h->skel->rodata->test_clock = l->test_clock;
+	h->skel->rodata->several_devices = l->several_devices;
 	must(tailrace_bpf__load(h->skel), "load skeleton");
 }
 
@@ -165,6 +180,10 @@ struct harness *harness_new(const struct world_limits *limits, __u32 cache_size)
 	h->settings = map_memory(h->skel->maps.settings, sizeof(*h->settings));
 	h->words = map_memory(h->skel->maps.rings, limits->words * sizeof(*h->words));
 	h->backend = map_memory(h->skel->maps.backends, limits->backends * sizeof(*h->backend));
+	h->fragments = map_memory(h->skel->maps.fragments, map_bytes(h->skel->maps.fragments));
+	h->tokens = map_memory(h->skel->maps.tokens, map_bytes(h->skel->maps.tokens));
+	h->tags = must_new(limits->backends, sizeof(*h->tags));
+	h->reference = reference_new();
 	return h;
 }
 
@@ -173,6 +192,10 @@ void harness_free(struct harness *h)
 	munmap(h->settings, sizeof(*h->settings));
 	munmap(h->words, h->limits.words * sizeof(*h->words));
 	munmap(h->backend, h->limits.backends * sizeof(*h->backend));
+	munmap(h->fragments, map_bytes(h->skel->maps.fragments));
+	munmap(h->tokens, map_bytes(h->skel->maps.tokens));
+	reference_free(h->reference);
+	free(h->tags);
 	percpu_free(&h->verdicts);
 	percpu_free(&h->vips);
 	percpu_free(&h->backends);
@@ -228,22 +251,38 @@ static void map_put(const struct bpf_map *map, const void *key, const void *valu
 
 static void apply_stages(struct harness *h, const struct world *world)
 {
-	int stage[TR_STAGE_COUNT] = {
-		[TR_STAGE_TCP] = bpf_program__fd(h->skel->progs.tr_tcp),
-		[TR_STAGE_UDP] = bpf_program__fd(h->skel->progs.tr_udp),
-	};
-	bool missing[TR_STAGE_COUNT] = {
-		[TR_STAGE_TCP] = world->stage_missing[TR_TCP],
-		[TR_STAGE_UDP] = world->stage_missing[TR_UDP],
+	const struct bpf_program *stage[TR_STAGE_COUNT] = {
+		[TR_STAGE_TCP] = h->skel->progs.tr_tcp,
+		[TR_STAGE_UDP] = h->skel->progs.tr_udp,
+		[TR_STAGE_ANY] = h->skel->progs.tr_any,
+		[TR_STAGE_FRAGMENT] = h->skel->progs.tr_fragment,
+		[TR_STAGE_ICMP] = h->skel->progs.tr_icmp,
+		[TR_STAGE_SEND] = h->skel->progs.tr_send,
+		[TR_STAGE_TOO_BIG] = h->skel->progs.tr_too_big,
 	};
 	__u32 i;
 
 	for (i = 0; i < TR_STAGE_COUNT; i++) {
-		if (!missing[i])
-			map_put(h->skel->maps.stages, &i, &stage[i]);
+		int fd = bpf_program__fd(stage[i]);
+
+		if (!world->stage_missing[i])
+			map_put(h->skel->maps.stages, &i, &fd);
 		else
 			bpf_map_delete_elem(bpf_map__fd(h->skel->maps.stages), &i);
 	}
+}
+
+static void apply_ways_out(struct harness *h, const struct world *world)
+{
+	__u32 i;
+
+	map_empty(h->skel->maps.devices);
+	for (i = 0; i < world->n_devices; i++)
+		map_put(h->skel->maps.devices, &world->devices[i], &world->devices[i]);
+	for (i = 0; i < world->limits.backends; i++)
+		if (memcmp(&h->tags[i], &world->tags[i], sizeof(h->tags[i])))
+			map_put(h->skel->maps.backend_tags, &i, &world->tags[i]);
+	memcpy(h->tags, world->tags, world->limits.backends * sizeof(*h->tags));
 }
 
 /* Does another VIP address or prefix lie inside this one? */
@@ -309,6 +348,56 @@ void harness_settings(struct harness *h, const struct tr_settings *settings)
 {
 	*h->settings = *settings;
 	h->settings->generation = ++h->generation;
+	reference_forget_flows(h->reference);
+}
+
+void harness_tick(struct harness *h, __u32 tick)
+{
+	h->settings->tick = tick;
+}
+
+struct reference *harness_reference(struct harness *h)
+{
+	return h->reference;
+}
+
+void harness_forget(struct harness *h)
+{
+	memset(h->fragments, 0, map_bytes(h->skel->maps.fragments));
+	memset(h->tokens, 0, map_bytes(h->skel->maps.tokens));
+	reference_forget(h->reference);
+}
+
+struct remembered {
+	struct reference *reference;
+	__u8 maps[];
+};
+
+struct remembered *harness_save(const struct harness *h)
+{
+	size_t fragments = map_bytes(h->skel->maps.fragments), tokens = map_bytes(h->skel->maps.tokens);
+	struct remembered *to = must_new(1, sizeof(*to) + fragments + tokens);
+
+	to->reference = reference_new();
+	reference_copy(to->reference, h->reference);
+	memcpy(to->maps, h->fragments, fragments);
+	memcpy(to->maps + fragments, h->tokens, tokens);
+	return to;
+}
+
+void harness_restore(struct harness *h, const struct remembered *from)
+{
+	size_t fragments = map_bytes(h->skel->maps.fragments), tokens = map_bytes(h->skel->maps.tokens);
+
+	reference_copy(h->reference, from->reference);
+	memcpy(h->fragments, from->maps, fragments);
+	memcpy(h->tokens, from->maps + fragments, tokens);
+}
+
+void harness_drop(struct remembered *remembered)
+{
+	reference_free(remembered->reference);
+	free(remembered);
 }
 
 void harness_unfill(struct harness *h)
@@ -320,6 +409,7 @@ void harness_apply(struct harness *h, const struct world *world)
 {
 	apply_lookups(h, world);
 	apply_stages(h, world);
+	apply_ways_out(h, world);
 	memcpy(h->words, world->words, h->limits.words * sizeof(*h->words));
 	memcpy(h->backend, world->backends, h->limits.backends * sizeof(*h->backend));
 	harness_settings(h, &world->settings);
@@ -328,7 +418,7 @@ void harness_apply(struct harness *h, const struct world *world)
 void harness_run_prog(int prog_fd, const __u8 *frame, size_t len, struct observed *ret)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = ret->data,
-		    .data_size_out = sizeof(ret->data), .repeat = 1);
+		    .data_size_out = sizeof(ret->data) - OBSERVED_GUARD, .repeat = 1);
 
 	must(bpf_prog_test_run_opts(prog_fd, &opts), "test run");
 	ret->action = opts.retval;

@@ -9,6 +9,7 @@
 
 #include "affinity.h"
 #include "packet.h"
+#include "reference.h"
 #include "verdicts.h"
 #include "world.h"
 
@@ -24,6 +25,18 @@ void harness_apply(struct harness *harness, const struct world *world);
 /* As a program that `ip` has loaded from the object, and no controller has filled: no generation yet. */
 void harness_unfill(struct harness *harness);
 
+/* Time moves; nothing else of the settings changes. For limits.test_clock. */
+void harness_tick(struct harness *harness, __u32 tick);
+/* Fragments and buckets of answers as after a load, in the maps and in the reference. */
+void harness_forget(struct harness *harness);
+/* What was remembered of packets so far, by the maps and by the reference: to try one packet again. */
+struct remembered *harness_save(const struct harness *harness);
+void harness_restore(struct harness *harness, const struct remembered *from);
+void harness_drop(struct remembered *remembered);
+
+/* The reference's state that goes with these maps. The harness's. */
+struct reference *harness_reference(struct harness *harness);
+
 /* The settings alone, as harness_apply() writes them: cheap however large the world. */
 void harness_settings(struct harness *harness, const struct tr_settings *settings);
 
@@ -36,10 +49,11 @@ struct affinity_view harness_view(struct harness *harness);
  */
 __u32 harness_peek(struct harness *harness, const __u8 *frame, size_t len);
 
+#define OBSERVED_GUARD 32	/* bytes behind a packet that nobody may write */
 struct observed {
 	__u32 action;			/* XDP_* */
 	size_t len;
-	__u8 data[PACKET_MAX + 512];
+	__u8 data[PACKET_MAX + 512 + OBSERVED_GUARD];
 };
 void harness_run(struct harness *harness, const __u8 *frame, size_t len, struct observed *ret);
 /* The same from another program: one that tail-calls the entry through a map of its own. */

@@ -8,7 +8,6 @@
 
 #define IP4_LEN 20
 #define IP6_LEN 40
-#define EXT_LEN 8
 #define TTL 57		/* neither of the defaults of the outer header */
 
 static __u8 *append(struct packet *p, size_t len)
@@ -68,11 +67,28 @@ size_t shape_ip_offset(const struct packet_shape *shape)
 	return 14 + 4 * shape->tags;
 }
 
+static size_t ext_len(const struct packet_shape *shape, unsigned int i)
+{
+	if (shape->ext_len[i])
+		return shape->ext_len[i];
+	return shape->ext[i] == EXT_AUTHENTICATION_TYPE ? 12 : 8;
+}
+
+static size_t exts_len(const struct packet_shape *shape)
+{
+	size_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < shape->ext_count; i++)
+		sum += ext_len(shape, i);
+	return sum;
+}
+
 size_t shape_l4_offset(const struct packet_shape *shape)
 {
 	size_t fixed = addr_v4(&shape->dst) ? IP4_LEN : IP6_LEN;
 
-	return shape_ip_offset(shape) + fixed + shape->options + EXT_LEN * shape->ext_count;
+	return shape_ip_offset(shape) + fixed + shape->options + exts_len(shape);
 }
 
 static void put_link(struct packet *p, const struct packet_shape *shape, bool v4)
@@ -85,7 +101,7 @@ static void put_link(struct packet *p, const struct packet_shape *shape, bool v4
 		__u8 *tag = append(p, 4);
 
 		put16(tag, shape->tpid[i] ? shape->tpid[i] : 0x8100);
-		put16(tag + 2, 100 + i);
+		put16(tag + 2, shape->tci[i] ? shape->tci[i] : 100 + i);
 	}
 	put16(append(p, 2), told(&shape->ethertype, v4 ? 0x0800 : 0x86dd));
 }
@@ -98,7 +114,7 @@ static void put_ipv4(struct packet *p, const struct packet_shape *shape, size_t 
 	ip[0] = told(&shape->version, 4) << 4 | told(&shape->ihl, header_len / 4);
 	ip[1] = shape->tos;
 	put16(ip + 2, told(&shape->ip_len, header_len + l4_len));
-	put16(ip + 4, 0x1234);
+	put16(ip + 4, shape->id ? shape->id : 0x1234);
 	put16(ip + 6, shape->frag);
 	ip[8] = TTL;
 	ip[9] = shape->proto;
@@ -106,6 +122,25 @@ static void put_ipv4(struct packet *p, const struct packet_shape *shape, size_t 
 	memcpy(ip + 16, &shape->dst.w[3], 4);
 	memset(ip + IP4_LEN, 1, shape->options);	/* no-operation, RFC 791 §3.1 */
 	put_checksum(ip + 10, sum_fold(ip, header_len, 0));
+}
+
+static void put_ext(struct packet *p, const struct packet_shape *shape, unsigned int i)
+{
+	size_t len = ext_len(shape, i);
+	__u8 *ext = append(p, len);
+
+	ext[0] = i + 1 < shape->ext_count ? shape->ext[i + 1] : shape->proto;
+	if (shape->ext[i] == EXT_FRAGMENT_TYPE) {
+		put16(ext + 2, shape->frag6);
+		put16(ext + 4, shape->id6 >> 16);
+		put16(ext + 6, shape->id6);
+		return;
+	}
+	ext[1] = shape->ext[i] == EXT_AUTHENTICATION_TYPE ? len / 4 - 2 : len / 8 - 1;
+	if (shape->ext[i] == IPPROTO_ROUTING)
+		ext[3] = shape->segments_left;
+	else if (shape->ext[i] == IPPROTO_HOPOPTS || shape->ext[i] == IPPROTO_DSTOPTS)
+		put16(ext + 2, 0x0100 | (len - 4 < 256 ? len - 4 : 255));	/* PadN */
 }
 
 static void put_ipv6(struct packet *p, const struct packet_shape *shape, size_t l4_len)
@@ -117,13 +152,13 @@ static void put_ipv6(struct packet *p, const struct packet_shape *shape, size_t 
 	ip[1] = shape->tos << 4 | 0x0a;			/* and some flow label */
 	ip[2] = 0xbc;
 	ip[3] = 0xde;
-	put16(ip + 4, told(&shape->ip_len, EXT_LEN * shape->ext_count + l4_len));
+	put16(ip + 4, told(&shape->ip_len, exts_len(shape) + l4_len));
 	ip[6] = shape->ext_count ? shape->ext[0] : shape->proto;
 	ip[7] = TTL;
 	memcpy(ip + 8, &shape->src, 16);
 	memcpy(ip + 24, &shape->dst, 16);
 	for (i = 0; i < shape->ext_count; i++)
-		append(p, EXT_LEN)[0] = i + 1 < shape->ext_count ? shape->ext[i + 1] : shape->proto;
+		put_ext(p, shape, i);
 }
 
 static __u16 pseudo_sum(const struct packet_shape *shape, bool v4, size_t len)
@@ -149,35 +184,50 @@ static size_t l4_header_len(const struct packet_shape *shape)
 	}
 }
 
-static void fill_l4(__u8 *l4, const struct packet_shape *shape, size_t len)
+static void fill_tcp(__u8 *tcp, const struct packet_shape *shape, size_t header_len)
+{
+	tcp[7] = 1;
+	tcp[12] = told(&shape->doff, header_len / 4) << 4;
+	tcp[13] = shape->tcp_flags;
+	put16(tcp + 14, 0x7210);
+	if (shape->tcp_option_bytes)
+		memcpy(tcp + 20, shape->tcp_option_bytes, shape->tcp_options);
+	else
+		memset(tcp + 20, 1, shape->tcp_options);
+}
+
+static void fill_icmp(__u8 *icmp, const struct packet_shape *shape)
+{
+	icmp[0] = told(&shape->icmp_type, shape->proto == IPPROTO_ICMP ? 8 : 128);
+	icmp[1] = shape->icmp_code;
+	put16(icmp + 4, shape->icmp_rest >> 16);
+	put16(icmp + 6, shape->icmp_rest);
+}
+
+static void fill_l4(__u8 *l4, const struct packet_shape *shape, size_t len, const struct packet *quoted)
 {
 	size_t header_len = l4_header_len(shape);
 
 	if (shape->proto == IPPROTO_ICMP || shape->proto == IPPROTO_ICMPV6) {
-		l4[0] = shape->proto == IPPROTO_ICMP ? 8 : 128;		/* echo request */
+		fill_icmp(l4, shape);
 	} else if (header_len) {
 		put16(l4, shape->sport);
 		put16(l4 + 2, shape->dport);
 	}
-	if (shape->proto == IPPROTO_TCP) {
-		l4[7] = 1;
-		l4[12] = told(&shape->doff, header_len / 4) << 4;
-		l4[13] = shape->tcp_flags;
-		put16(l4 + 14, 0x7210);
-		memset(l4 + 20, 1, shape->tcp_options);
-	}
+	if (shape->proto == IPPROTO_TCP)
+		fill_tcp(l4, shape, header_len);
 	if (shape->proto == IPPROTO_UDP)
 		put16(l4 + 4, told(&shape->udp_len, len));
+	if (quoted) {
+		memcpy(l4 + header_len, quoted->data, quoted->len);
+		return;
+	}
 	for (; header_len < len; header_len++)
 		l4[header_len] = header_len * 7 + 3;
 }
 
-static void put_l4(struct packet *p, const struct packet_shape *shape, bool v4)
+static void sum_l4(__u8 *l4, const struct packet_shape *shape, bool v4, size_t len)
 {
-	size_t len = l4_header_len(shape) + shape->payload;
-	__u8 *l4 = append(p, len);
-
-	fill_l4(l4, shape, len);
 	if (shape->proto == IPPROTO_TCP)
 		put_checksum(l4 + 16, sum_fold(l4, len, pseudo_sum(shape, v4, len)));
 	else if (shape->proto == IPPROTO_UDP)
@@ -186,14 +236,41 @@ static void put_l4(struct packet *p, const struct packet_shape *shape, bool v4)
 		put_checksum(l4 + 2, sum_fold(l4, len, 0));
 	else if (shape->proto == IPPROTO_ICMPV6)
 		put_checksum(l4 + 2, sum_fold(l4, len, pseudo_sum(shape, v4, len)));
+}
+
+static void put_l4(struct packet *p, const struct packet_shape *shape, bool v4, const struct packet *quoted)
+{
+	size_t len = l4_header_len(shape) + (quoted ? quoted->len : shape->payload);
+	__u8 *l4 = append(p, len);
+
+	fill_l4(l4, shape, len, quoted);
+	sum_l4(l4, shape, v4, len);
 	if (shape->l4_cut.told && shape->l4_cut.value < len)
 		p->len -= len - shape->l4_cut.value;
+}
+
+/* The IP packet that an error is about, or as much of it as it quotes. */
+static void quote(struct packet *p, const struct packet_shape *shape)
+{
+	size_t ip = shape_ip_offset(shape->quoted);
+
+	packet_build(p, shape->quoted);
+	p->len -= ip;
+	memmove(p->data, p->data + ip, p->len);
+	if (shape->quoted_max && shape->quoted_max < p->len)
+		p->len = shape->quoted_max;
 }
 
 void packet_build(struct packet *p, const struct packet_shape *shape)
 {
 	size_t l4_len = l4_header_len(shape) + shape->payload;
 	bool v4 = addr_v4(&shape->dst);
+	struct packet quoted;
+
+	if (shape->quoted) {
+		quote(&quoted, shape);
+		l4_len = l4_header_len(shape) + quoted.len;
+	}
 
 	if (shape->l4_cut.told && shape->l4_cut.value < l4_len)
 		l4_len = shape->l4_cut.value;
@@ -203,10 +280,61 @@ void packet_build(struct packet *p, const struct packet_shape *shape)
 		put_ipv4(p, shape, l4_len);
 	else
 		put_ipv6(p, shape, l4_len);
-	put_l4(p, shape, v4);
+	put_l4(p, shape, v4, shape->quoted ? &quoted : NULL);
 	memset(append(p, shape->padding), 0xee, shape->padding);
 	if (shape->cut.told && shape->cut.value < p->len)
 		p->len = shape->cut.value;
+}
+
+static void cut_ipv4(struct packet *p, const struct packet *whole, const struct cutting *cutting, size_t header, size_t len)
+{
+	const __u8 *from = whole->data + cutting->ip;
+	bool more = cutting->from + len < (size_t)(from[2] << 8 | from[3]) - header;
+	__u8 *ip = append(p, header);
+
+	memcpy(ip, from, header);
+	put16(ip + 2, header + len);
+	put16(ip + 4, cutting->id);
+	put16(ip + 6, (more ? 0x2000 : 0) | cutting->from / 8);
+	put16(ip + 10, 0);
+	put_checksum(ip + 10, sum_fold(ip, header, 0));
+}
+
+static void cut_ipv6(struct packet *p, const struct packet *whole, const struct cutting *cutting, size_t header, size_t len)
+{
+	const __u8 *from = whole->data + cutting->ip;
+	bool more = cutting->from + len + header < IP6_LEN + (size_t)(from[4] << 8 | from[5]);
+	__u8 *ip = append(p, header), *ext = append(p, 8);
+	size_t next = 6, at = IP6_LEN;
+
+	memcpy(ip, from, header);
+	for (; at < header; next = at, at += 8 * (ip[at + 1] + 1))
+		;
+	ext[0] = ip[next];
+	ip[next] = EXT_FRAGMENT_TYPE;
+	put16(ext + 2, cutting->from | more);
+	put16(ext + 4, cutting->id >> 16);
+	put16(ext + 6, cutting->id);
+	put16(ip + 4, header - IP6_LEN + 8 + len);
+}
+
+void packet_cut(struct packet *p, const struct packet *whole, const struct cutting *cutting)
+{
+	const __u8 *ip = whole->data + cutting->ip;
+	bool v4 = ip[0] >> 4 == 4;
+	size_t header = v4 ? (ip[0] & 15) * 4 : IP6_LEN + cutting->keep, len = cutting->len;
+	size_t rest = (v4 ? ip[2] << 8 | ip[3] : IP6_LEN + (ip[4] << 8 | ip[5])) - header;
+
+	assert(cutting->from <= rest);
+	if (len > rest - cutting->from)
+		len = rest - cutting->from;
+	p->len = 0;
+	memcpy(append(p, cutting->ip), whole->data, cutting->ip);
+	if (v4)
+		cut_ipv4(p, whole, cutting, header, len);
+	else
+		cut_ipv6(p, whole, cutting, header, len);
+	memcpy(append(p, len), ip + header + cutting->from, len);
 }
 
 void packet_print(const char *title, const __u8 *data, size_t len)

@@ -1,317 +1,291 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* See reference.h. The order of the checks is the order in which verdicts win; it is part of the description. */
-#include "reference.h"
+/*
+ * See reference.h. docs/packets.md, sections 5 and 6, and the order of all: the order of the checks is the order in
+ * which verdicts win; it is part of the description.
+ */
+#include "reference_parts.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include <arpa/inet.h>
 
-#define GO_ON TR_V_COUNT	/* no verdict yet */
-#define ETH_LEN 14
-#define TAG_LEN 4
-#define VIP_TAGS_MAX 2
+#include <linux/bpf.h>
 
-struct parse {
-	const struct world *world;
-	const __u8 *frame;
-	size_t len;
-	size_t ip;			/* offset of the IP header */
-	bool tagged, v4;
-	const struct tr_vip_address *at;
-	size_t l4, l4_end;		/* offsets; the end is the IP packet's own, not the frame's */
-};
+#define PORTS_LEN 4
+#define TCP_MIN 20
+#define UDP_MIN 8
 
-static unsigned int get16(const __u8 *at)
+bool l4_of(unsigned int protocol, enum tr_l4 *ret)
 {
-	return at[0] << 8 | at[1];
-}
-
-static bool is_tag(unsigned int ethertype)
-{
-	return ethertype == 0x8100 || ethertype == 0x88a8;
-}
-
-static enum tr_verdict parse_link(struct parse *p)
-{
-	unsigned int ethertype = get16(p->frame + 12), tags = 0;
-	size_t fixed;
-
-	p->ip = ETH_LEN;
-	while (is_tag(ethertype) && tags++ < VIP_TAGS_MAX) {
-		if (p->len < p->ip + TAG_LEN)
-			return TR_V_TRUNCATED;
-		ethertype = get16(p->frame + p->ip + 2);
-		p->ip += TAG_LEN;
-	}
-	if (ethertype != 0x0800 && ethertype != 0x86dd)
-		return TR_V_NOT_IP;
-	p->tagged = tags > 0;
-	p->v4 = ethertype == 0x0800;
-	fixed = p->v4 ? 20 : 40;
-	return p->len < p->ip + fixed ? TR_V_TRUNCATED : GO_ON;
-}
-
-static bool in_prefix(const struct tr_prefix *prefix, const struct tr_addr *addr)
-{
-	const __u8 *a = (const __u8 *)prefix->addr.w, *b = (const __u8 *)addr->w;
-	unsigned int i;
-
-	for (i = 0; i < prefix->len; i++)
-		if ((a[i / 8] ^ b[i / 8]) & (0x80 >> i % 8))
-			return false;
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return false;
+	*ret = protocol == IPPROTO_TCP ? TR_TCP : TR_UDP;
 	return true;
 }
 
-static const struct tr_vip_address *find_address(const struct world *w, const struct tr_addr *addr)
+bool is_martian(const struct tr_addr *addr)
 {
-	const struct world_prefix *best = NULL;
-	__u32 i;
+	const __u8 *byte = (const __u8 *)addr->w;
 
-	for (i = 0; i < w->n_addresses; i++)
-		if (!memcmp(&w->addresses[i].addr, addr, sizeof(*addr)))
-			return &w->addresses[i].value;
-	for (i = 0; i < w->n_prefixes && w->settings.prefixes; i++)
-		if (in_prefix(&w->prefixes[i].prefix, addr) &&
-		    (!best || w->prefixes[i].prefix.len > best->prefix.len))
-			best = &w->prefixes[i];
-	return best ? &best->value : NULL;
+	if (addr_v4(addr))
+		return byte[12] == 0 || byte[12] == 127 || byte[12] >= 224;
+	return (!addr->w[0] && !addr->w[1]) || byte[0] == 0xff;
 }
 
-static enum tr_verdict parse_address(struct parse *p)
+enum tr_verdict check_source(const struct parse *p)
 {
-	struct tr_addr dst = ADDR4(0, 0, 0, 0);
-
-	if (p->v4)
-		memcpy(&dst.w[3], p->frame + p->ip + 16, 4);
-	else
-		memcpy(&dst, p->frame + p->ip + 24, 16);
-	if (!p->v4 && addr_v4(&dst))
-		return TR_V_NOT_VIP;	/* a mapped address on the wire is no IPv4 VIP */
-	p->at = find_address(p->world, &dst);
-	if (!p->at)
-		return TR_V_NOT_VIP;
-	return p->tagged ? TR_V_VLAN : GO_ON;
+	if (!p->v4 && addr_v4(&p->src))
+		return TR_V_MARTIAN;	/* on the wire a mapped address is nobody's */
+	if (is_martian(&p->src))
+		return TR_V_MARTIAN;
+	return find_address(p->world, &p->src) ? TR_V_VIP_SOURCE : GO_ON;
 }
 
-/* *ret_l4 is set where it returns GO_ON. */
-static enum tr_verdict classify(unsigned int protocol, unsigned int icmp, enum tr_l4 *ret_l4)
+__u32 find_service(const struct world *w, const struct tr_vip_address *at, enum tr_l4 l4, __be16 port)
 {
-	if (protocol == icmp)
-		return TR_V_ICMP;
-	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
-		return TR_V_NO_SERVICE;
-	*ret_l4 = protocol == IPPROTO_TCP ? TR_TCP : TR_UDP;
-	return GO_ON;
+	__u32 vip = at->all_ports[l4], i;
+
+	for (i = 0; i < w->n_services && at->has_exact[l4]; i++)
+		if (w->services[i].key.address == at->id && w->services[i].key.port == port &&
+		    w->services[i].key.l4 == l4)
+			vip = w->services[i].vip;
+	return vip;
 }
 
-static enum tr_verdict parse_ipv4(struct parse *p, enum tr_l4 *ret_l4)
+/* Which word of the ring the flow's bucket is, nobody here can tell. */
+static void add_words(const struct world *w, const struct tr_vip *vip, struct answer *a)
 {
-	const __u8 *ip = p->frame + p->ip;
-	size_t present = p->len - p->ip, header = (ip[0] & 15) * 4, total = get16(ip + 2);
+	const __u64 *words = &w->words[vip->ring + a->l4 * vip->ring_size];
+	__u32 i, k, backend;
 
-	if (ip[0] >> 4 != 4 || header < 20 || header > present || total < header || total > present)
-		return TR_V_BAD_IP;
-	if (header > 20)
-		return TR_V_IP_OPTIONS;
-	if (get16(ip + 6) & 0x3fff)	/* MF and the offset; DF and the reserved bit make no fragment */
-		return TR_V_FRAGMENT;
-	p->l4 = p->ip + header;
-	p->l4_end = p->ip + total;
-	return classify(ip[9], IPPROTO_ICMP, ret_l4);
-}
-
-static enum tr_verdict parse_ipv6(struct parse *p, enum tr_l4 *ret_l4)
-{
-	const __u8 *ip = p->frame + p->ip;
-	size_t total = 40 + get16(ip + 4);
-
-	if (ip[0] >> 4 != 6 || total > p->len - p->ip)
-		return TR_V_BAD_IP;
-	p->l4 = p->ip + 40;
-	p->l4_end = p->ip + total;
-	switch (ip[6]) {
-	case 44:
-		return TR_V_FRAGMENT;
-	case 0: case 43: case 50: case 51: case 60: case 135: case 139: case 140: case 253: case 254:
-		return TR_V_EXT_HEADER;
-	default:
-		return classify(ip[6], IPPROTO_ICMPV6, ret_l4);
+	for (i = 0; i < vip->ring_size; i++) {
+		backend = words[i] & TR_BACKEND_MASK;
+		for (k = 0; k < a->n_candidates && a->candidates[k] != backend; k++)
+			;
+		if (k < a->n_candidates)
+			continue;
+		assert(a->n_candidates < CANDIDATES_MAX);
+		a->candidates[a->n_candidates++] = backend;
 	}
 }
 
-static enum tr_verdict find_service(const struct parse *p, enum tr_l4 l4, __u32 *ret_vip)
+enum tr_verdict route_to(const struct reference *r, const struct parse *p, struct answer *a, const struct tr_addr *client,
+			 __be16 sport, __be16 dport)
 {
-	const struct world *w = p->world;
-	__u32 vip = p->at->all_ports[l4], i;
-	__be16 port;
+	const struct tr_vip *vip = &p->world->vips[a->vip];
+	bool by_client = (vip->how & TR_HOW_MODE) == TR_MODE_CLIENT;
+	const struct flow_record *flow;
 
-	if (p->l4_end - p->l4 < 4)
-		return TR_V_BAD_L4;
-	memcpy(&port, p->frame + p->l4 + 2, 2);
-	for (i = 0; i < w->n_services && p->at->has_exact[l4]; i++)
-		if (w->services[i].key.address == p->at->id && w->services[i].key.port == port &&
-		    w->services[i].key.l4 == l4)
-			vip = w->services[i].vip;
-	if (!vip)
-		return TR_V_NO_SERVICE;
-	*ret_vip = vip;
+	a->flow = (struct flow_key){ .src = *client, .ring = vip->ring + a->l4 * vip->ring_size };
+	if (!by_client)
+		a->flow.dst = p->dst;
+	if (!by_client && !(vip->how & TR_HOW_ADDRESSES)) {
+		a->flow.sport = sport;
+		a->flow.dport = dport;
+	}
+	a->chosen = true;
+	flow = find_flow(r, &a->flow);
+	if (flow)
+		a->candidates[a->n_candidates++] = flow->backend;
+	else
+		add_words(p->world, vip, a);
 	return GO_ON;
+}
+
+/* Which stage ends it; those that a tail call leads on to are not asked for here. */
+static enum tr_stage stage_of(const struct parse *p, enum tr_l4 l4)
+{
+	if (p->tags || p->extended || p->piece != PIECE_WHOLE)
+		return TR_STAGE_ANY;
+	return l4 == TR_TCP ? TR_STAGE_TCP : TR_STAGE_UDP;
 }
 
 static enum tr_verdict check_l4(const struct parse *p, enum tr_l4 l4)
 {
-	size_t there = p->l4_end - p->l4, need, claimed;
+	size_t there = p->l4_end - p->l4, need = l4 == TR_TCP ? TCP_MIN : UDP_MIN, claimed;
+	enum tr_verdict cut = p->piece == PIECE_FIRST ? TR_V_TINY_FRAGMENT : TR_V_BAD_L4;
 	const __u8 *header = p->frame + p->l4;
 
-	if (p->world->stage_missing[l4])
-		return TR_V_STAGE_MISSING;
-	need = l4 == TR_TCP ? 20 : 8;
 	if (there < need)
-		return TR_V_BAD_L4;
+		return cut;
 	claimed = l4 == TR_TCP ? (header[12] >> 4) * 4 : get16(header + 4);
-	return claimed < need || claimed > there ? TR_V_BAD_L4 : GO_ON;
+	if (claimed < need)
+		return TR_V_BAD_L4;
+	if (l4 == TR_UDP && p->piece == PIECE_FIRST)
+		return GO_ON;		/* it is the length of all fragments together */
+	return claimed > there ? cut : GO_ON;
 }
 
-static enum tr_verdict route(struct parse *p, struct answer *a)
+/* Section 6. */
+static enum tr_verdict check_headers(const struct parse *p, enum tr_l4 l4)
 {
-	enum tr_verdict verdict = parse_link(p);
+	const __u8 *header = p->frame + p->l4;
+	enum tr_verdict verdict;
 
-	if (verdict == GO_ON)
-		verdict = parse_address(p);
-	if (verdict == GO_ON)
-		verdict = p->v4 ? parse_ipv4(p, &a->l4) : parse_ipv6(p, &a->l4);
-	if (verdict == GO_ON)
-		verdict = find_service(p, a->l4, &a->vip);
-	if (verdict == GO_ON)
-		verdict = check_l4(p, a->l4);
-	return verdict;
+	if (!get16(header) || !get16(header + 2))
+		return TR_V_ZERO_PORT;
+	verdict = check_source(p);
+	if (verdict != GO_ON)
+		return verdict;
+	if (p->world->stage_missing[stage_of(p, l4)])
+		return TR_V_STAGE_MISSING;
+	return check_l4(p, l4);
 }
 
-static void unchanged(struct answer *a, const __u8 *frame, size_t len)
+static enum tr_verdict sent_as(const struct parse *p)
+{
+	if (p->piece == PIECE_FIRST)
+		return TR_V_FRAGMENT;
+	if (p->extended)
+		return p->v4 ? TR_V_IP_OPTIONS : TR_V_EXT_HEADER;
+	return p->tags ? TR_V_VLAN : TR_V_FORWARDED;
+}
+
+/* Section 5 and on. */
+static enum tr_verdict route_l4(const struct reference *r, const struct parse *p, struct answer *a)
+{
+	const __u8 *header = p->frame + p->l4;
+	enum tr_verdict verdict;
+	__be16 sport, dport;
+	bool syn;
+
+	if (p->l4_end - p->l4 < PORTS_LEN)
+		return TR_V_BAD_L4;
+	memcpy(&sport, header, 2);
+	memcpy(&dport, header + 2, 2);
+	a->vip = find_service(p->world, p->at, a->l4, dport);
+	a->first = p->piece == PIECE_FIRST && !p->world->stage_missing[TR_STAGE_ANY];
+	a->fragment = p->key;
+	if (!a->vip)
+		return TR_V_NO_SERVICE;
+	verdict = check_headers(p, a->l4);
+	if (verdict != GO_ON) {
+		a->first = false;
+		return verdict;
+	}
+	syn = a->l4 == TR_TCP && (header[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	a->traffic.new_flows = syn;
+	a->clamp = syn && (p->world->vips[a->vip].how & TR_HOW_MSS);
+	if (a->clamp && p->world->stage_missing[TR_STAGE_ANY])
+		return TR_V_STAGE_MISSING;
+	a->sent = sent_as(p);
+	return route_to(r, p, a, &p->src, sport, dport);
+}
+
+static enum tr_verdict route(const struct reference *r, struct parse *p, struct answer *a)
+{
+	enum tr_verdict verdict = parse_packet(p);
+
+	if (verdict == GO_ON && p->piece != PIECE_WHOLE)
+		verdict = check_fragment(p);
+	if (verdict != GO_ON)
+		return verdict;
+	if (p->piece == PIECE_LATER)
+		return route_later(r, p, a);
+	if (p->protocol == (p->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return route_icmp(r, p, a);
+	return l4_of(p->protocol, &a->l4) ? route_l4(r, p, a) : TR_V_NO_SERVICE;
+}
+
+void answer_unchanged(struct answer *a, const __u8 *frame, size_t len)
 {
 	a->len = len;
 	memcpy(a->data, frame, len);
-	memset(&a->traffic, 0, sizeof(a->traffic));
 }
 
-void reference_route(const struct world *world, const __u8 *frame, size_t len, struct answer *ret)
+static __u32 action_of(enum tr_verdict verdict)
+{
+	static const __u32 actions[TR_V_COUNT] = {
+#define X(NAME, name, action, help) XDP_##action,
+		TR_VERDICTS(X)
+#undef X
+	};
+
+	return actions[verdict];
+}
+
+static void clear(struct answer *a)
+{
+	memset(a, 0, offsetof(struct answer, data));
+	memset(&a->traffic, 0, sizeof(*a) - offsetof(struct answer, traffic));
+}
+
+void reference_route(const struct reference *r, const struct world *world, const __u8 *frame, size_t len,
+		     struct answer *ret)
 {
 	struct parse p = { .world = world, .frame = frame, .len = len };
+	enum tr_verdict verdict;
 
-	ret->backend = ret->vip = 0;
-	unchanged(ret, frame, len);
-	ret->verdict = route(&p, ret);
-	ret->routed = ret->verdict == GO_ON;
+	clear(ret);
+	verdict = route(r, &p, ret);
+	ret->routed = verdict == GO_ON;
 	ret->ip_offset = p.ip;
+	ret->l4_offset = p.l4;
+	ret->l4_end = p.l4_end;
 	ret->inner_len = p.l4_end - p.ip;
-	if (!ret->routed)
+	if (ret->routed)
 		return;
-	/* SYN and ACK among the flags of byte 13. */
-	ret->traffic.new_flows = ret->l4 == TR_TCP && (frame[p.l4 + 13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	ret->verdict = verdict;
+	ret->action = action_of(verdict);
+	if (verdict != TR_V_ECHO)
+		answer_unchanged(ret, frame, len);
+	ret->traffic.new_flows = 0;
 }
 
-static void sum_outer4(struct tr_outer4 *outer)
+/* Section 8: the order in which what stands in the way counts. */
+static enum tr_verdict send_to(const struct reference *r, const struct world *world, const __u8 *frame, size_t len,
+			       __u32 backend, struct answer *a)
 {
-	outer->check = 0;
-	outer->check = ~sum_fold(outer, sizeof(*outer), 0);
-}
-
-static size_t put_outer(__u8 *at, const struct tr_backend *b, bool inner4, __u8 tos, size_t inner_len)
-{
-	__u8 next = inner4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-
-	if (b->encap == TR_ENCAP_IPV4) {
-		struct tr_outer4 outer = b->v4;
-
-		outer.tos = tos;
-		outer.total_len = htons(sizeof(outer) + inner_len);
-		outer.protocol = next;
-		sum_outer4(&outer);
-		memcpy(at, &outer, sizeof(outer));
-		return sizeof(outer);
-	}
-	struct tr_outer6 outer = b->v6;
-
-	outer.version_class_flow |= htonl((__u32)tos << 20);
-	outer.payload_len = htons(inner_len);
-	outer.next_header = next;
-	memcpy(at, &outer, sizeof(outer));
-	return sizeof(outer);
-}
-
-static void encapsulate(struct answer *a, const struct tr_backend *b, const __u8 *frame, size_t len)
-{
-	const __u8 *ip = frame + a->ip_offset;
-	bool inner4 = ip[0] >> 4 == 4;
-	__u8 tos = inner4 ? ip[1] : ip[0] << 4 | ip[1] >> 4;
-	size_t outer_len;
-
-	memcpy(a->data, b->dmac, 6);
-	memcpy(a->data + 6, b->smac, 6);
-	memcpy(a->data + 12, &b->ethertype, 2);
-	outer_len = put_outer(a->data + ETH_LEN, b, inner4, tos, a->inner_len);
-	memcpy(a->data + ETH_LEN + outer_len, ip, len - a->ip_offset);
-	a->len = ETH_LEN + outer_len + len - a->ip_offset;
-}
-
-void reference_forward(const struct world *world, const __u8 *frame, size_t len, __u32 backend,
-		       struct answer *answer)
-{
-	__u64 new_flows = answer->traffic.new_flows;
 	const struct tr_backend *b;
 	size_t outer_len;
+	__u32 i;
 
-	unchanged(answer, frame, len);
-	answer->backend = backend;
-	answer->verdict = TR_V_INTERNAL;
 	if (backend >= world->limits.backends)
-		return;
+		return TR_V_INTERNAL;
 	b = &world->backends[backend];
-	answer->verdict = TR_V_NO_BACKEND;
 	if (!backend || b->encap == TR_ENCAP_NONE)
-		return;
-	outer_len = b->encap == TR_ENCAP_IPV4 ? sizeof(b->v4) : sizeof(b->v6);
-	answer->verdict = TR_V_TOO_BIG;
-	if (answer->inner_len + outer_len > b->mtu)
-		return;
-	encapsulate(answer, b, frame, len);
-	answer->verdict = TR_V_FORWARDED;
-	answer->traffic = (struct tr_traffic){ 1, answer->inner_len, new_flows };
+		return TR_V_NO_BACKEND;
+	outer_len = (b->encap & ~TR_ENCAP_TAGGED) == TR_ENCAP_IPV4 ? sizeof(b->v4) : sizeof(b->v6);
+	if (a->inner_len + outer_len > b->mtu) {
+		answer_too_big(r, world, b, frame, len, a);
+		return a->verdict;
+	}
+	a->action = XDP_TX;
+	if (world->limits.several_devices && b->ifindex != LOOPBACK) {
+		for (i = 0; i < world->n_devices && world->devices[i] != b->ifindex; i++)
+			;
+		if (i == world->n_devices)
+			return TR_V_NO_DEVICE;
+		a->action = XDP_REDIRECT;
+	}
+	encapsulate(world, b, frame, len, false, a);
+	return a->sent;
 }
 
-static __u64 adopt4(struct tr_outer4 *ours, const struct tr_outer4 *real, __be32 mask)
+void reference_send(const struct reference *r, const struct world *world, const __u8 *frame, size_t len, __u32 backend,
+		    struct answer *a)
 {
-	__be32 entropy = real->saddr & mask;
+	__u64 new_flows = a->traffic.new_flows;
 
-	ours->saddr |= entropy;
-	sum_outer4(ours);
-	return entropy;
+	a->backend = backend;
+	a->len = 0;
+	a->verdict = send_to(r, world, frame, len, backend, a);
+	if (!a->len)
+		answer_unchanged(a, frame, len);
+	if (a->action != XDP_REDIRECT || a->verdict == TR_V_NO_DEVICE)
+		a->action = action_of(a->verdict);
+	a->traffic = (struct tr_traffic){};
+	if (a->outer)
+		a->traffic = (struct tr_traffic){ 1, a->inner_len, new_flows };
 }
 
-static __u64 adopt6(struct tr_outer6 *ours, const struct tr_outer6 *real, __be32 mask)
+void reference_commit(struct reference *r, const struct world *world, const struct answer *a)
 {
-	__be32 label = real->version_class_flow & htonl(0xfffff), entropy = real->saddr[3] & mask;
-
-	ours->version_class_flow |= label;
-	ours->saddr[3] |= entropy;
-	return (__u64)entropy << 32 | label;
-}
-
-__u64 reference_adopt_entropy(const struct world *world, struct answer *answer, const __u8 *frame, size_t len)
-{
-	union {
-		struct tr_outer4 v4;
-		struct tr_outer6 v6;
-	} ours, real;
-	bool v4 = world->backends[answer->backend].encap == TR_ENCAP_IPV4;
-	size_t outer_len = v4 ? sizeof(ours.v4) : sizeof(ours.v6);
-	__u64 entropy;
-
-	if (len < ETH_LEN + outer_len)
-		return 0;
-	memcpy(&ours, answer->data + ETH_LEN, outer_len);
-	memcpy(&real, frame + ETH_LEN, outer_len);
-	entropy = v4 ? adopt4(&ours.v4, &real.v4, world->settings.entropy4) :
-		       adopt6(&ours.v6, &real.v6, world->settings.entropy6);
-	memcpy(answer->data + ETH_LEN, &ours, outer_len);
-	return entropy;
+	if (a->limit != LIMIT_NONE)
+		limit_take(r, world, a->limit, &a->limited);
+	if (a->routed && a->chosen && a->n_maybe == 1)
+		remember_flow(r, &a->flow, a->backend);
+	if (a->first && (!a->routed || (a->backend && a->verdict != TR_V_INTERNAL)))
+		remember_fragment(r, world, a);
 }

@@ -200,14 +200,14 @@ static void test_neighbouring_ports(struct scene *scene)
 	}
 }
 
-/* What is asked of an address as a whole, between questions for its ports; port 0 is a port. */
+/* What is asked of an address as a whole, between questions for its ports. */
 static void test_address_and_its_ports_interleaved(struct scene *scene)
 {
 	struct tr_addr vip = scene->arg == 4 ? stranger4 : stranger6;
 	struct packet_shape icmp = to(vip, scene->arg == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, 0);
 	struct packet_shape sctp = to(vip, IPPROTO_SCTP, 0), tagged = to(vip, IPPROTO_TCP, 80);
 	struct packet_shape tcp0 = to(vip, IPPROTO_TCP, 0), udp0 = to(vip, IPPROTO_UDP, 0);
-	struct packet_shape tcp = to(vip, IPPROTO_TCP, 80);
+	struct packet_shape tcp = to(vip, IPPROTO_TCP, 80), tcp9 = to(vip, IPPROTO_TCP, 9);
 	struct tr_vip_address *at = world_add_address(scene->world, vip);
 	int i;
 
@@ -216,12 +216,13 @@ static void test_address_and_its_ports_interleaved(struct scene *scene)
 	harness_apply(scene->harness, scene->world);
 	tagged.tags = 1;
 	for (i = 0; i < 4; i++) {
-		expect(scene, &icmp, TR_V_ICMP, 0);
-		expect(scene, &tcp0, TR_V_FORWARDED, 2);
+		expect(scene, &icmp, TR_V_ECHO_OFF, 0);
+		expect(scene, &tcp0, TR_V_ZERO_PORT, 0);
+		expect(scene, &tcp9, TR_V_FORWARDED, 2);
 		expect(scene, &sctp, TR_V_NO_SERVICE, 0);
 		expect(scene, &udp0, TR_V_NO_SERVICE, 0);
 		expect(scene, &tcp, TR_V_FORWARDED, 1);
-		expect(scene, &tagged, TR_V_VLAN, 0);
+		expect(scene, &tagged, TR_V_VLAN, 1);
 	}
 	forget_addresses(scene);
 	expect(scene, &icmp, TR_V_NOT_VIP, 0);

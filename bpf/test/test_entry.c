@@ -45,14 +45,16 @@ static const struct entry_case link_cases[] = {
 	{ "tag, not a VIP, IPv4", { PAST4, .proto = IPPROTO_TCP, .tags = 1 }, TR_V_NOT_VIP },
 	{ "two tags, not a VIP, IPv6", { PAST6, .proto = IPPROTO_TCP, .tags = 2 }, TR_V_NOT_VIP },
 	{ "tag, unused port", { SRC4, .dst = ADDR4(192, 0, 2, 10), .dport = PORT_UNUSED, .proto = IPPROTO_TCP,
-	  .tags = 1 }, TR_V_VLAN },
-	{ "tag, ICMP", { TO4, .proto = IPPROTO_ICMP, .tags = 1 }, TR_V_VLAN },
-	{ "tag, fragment", { TO4, .proto = IPPROTO_TCP, .frag = 0x2000, .tags = 1 }, TR_V_VLAN },
+	  .tags = 1 }, TR_V_NO_SERVICE },
+	{ "tag, ICMP", { TO4, .proto = IPPROTO_ICMP, .tags = 1 }, TR_V_ECHO },
+	{ "two tags, ICMPv6", { TO6, .proto = IPPROTO_ICMPV6, .tags = 2 }, TR_V_ECHO },
+	{ "tag, fragment", { TO4, .proto = IPPROTO_TCP, .frag = 0x2000, .payload = 4, .tags = 1 }, TR_V_FRAGMENT },
+	{ "tag, options", { TO4, .proto = IPPROTO_TCP, .options = 8, .tags = 1 }, TR_V_IP_OPTIONS },
 	{ "tag, extension header", { TO6, .proto = IPPROTO_TCP, .ext_count = 1, .ext = { 60 }, .tags = 2 },
-	  TR_V_VLAN },
-	{ "tag, version 9", { TO4, .proto = IPPROTO_TCP, .version = LIE(9), .tags = 1 }, TR_V_VLAN },
-	{ "tag, ihl 15", { TO4, .proto = IPPROTO_TCP, .ihl = LIE(15), .tags = 1 }, TR_V_VLAN },
-	{ "tag, length lies", { TO6, .proto = IPPROTO_TCP, .ip_len = LIE(9999), .tags = 1 }, TR_V_VLAN },
+	  TR_V_EXT_HEADER },
+	{ "tag, version 9", { TO4, .proto = IPPROTO_TCP, .version = LIE(9), .tags = 1 }, TR_V_BAD_IP },
+	{ "tag, ihl 15", { TO4, .proto = IPPROTO_TCP, .ihl = LIE(15), .tags = 1 }, TR_V_BAD_IP },
+	{ "tag, length lies", { TO6, .proto = IPPROTO_TCP, .ip_len = LIE(9999), .tags = 1 }, TR_V_BAD_IP },
 	{ "tag cut at 14 bytes", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(14) }, TR_V_TRUNCATED },
 	{ "tag cut at 17 bytes", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(17) }, TR_V_TRUNCATED },
 	{ "nothing behind a tag", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(18) }, TR_V_TRUNCATED },
@@ -61,10 +63,10 @@ static const struct entry_case link_cases[] = {
 	{ "third tag cut", { TO4, .proto = IPPROTO_TCP, .tags = 3, .cut = LIE(22) }, TR_V_NOT_IP },
 	{ "tag, IPv4 header one byte short", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(37) },
 	  TR_V_TRUNCATED },
-	{ "tag, IPv4 header alone", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(38) }, TR_V_VLAN },
+	{ "tag, IPv4 header alone", { TO4, .proto = IPPROTO_TCP, .tags = 1, .cut = LIE(38) }, TR_V_BAD_IP },
 	{ "two tags, IPv6 header one byte short", { TO6, .proto = IPPROTO_TCP, .tags = 2, .cut = LIE(61) },
 	  TR_V_TRUNCATED },
-	{ "two tags, IPv6 header alone", { TO6, .proto = IPPROTO_TCP, .tags = 2, .cut = LIE(62) }, TR_V_VLAN },
+	{ "two tags, IPv6 header alone", { TO6, .proto = IPPROTO_TCP, .tags = 2, .cut = LIE(62) }, TR_V_BAD_IP },
 	{ "tag around ARP", { TO4, .tags = 1, .ethertype = LIE(0x0806) }, TR_V_NOT_IP },
 	{ "two tags around PPPoE", { TO4, .tags = 2, .ethertype = LIE(0x8864) }, TR_V_NOT_IP },
 	{ "ethertype 0", { TO4, .ethertype = LIE(0) }, TR_V_NOT_IP },
@@ -228,15 +230,15 @@ static const struct choice {
 	{ "exact port, UDP", ADDR4(198, 51, 100, 10), IPPROTO_UDP, 80, 2, 0 },
 	{ "all ports behind an exact one", ADDR4(198, 51, 100, 10), IPPROTO_TCP, 81, 3, 0 },
 	{ "port with its bytes swapped", ADDR4(198, 51, 100, 10), IPPROTO_TCP, 80 << 8, 3, 0 },
-	{ "port 0 where all are taken", ADDR4(198, 51, 100, 10), IPPROTO_TCP, 0, 3, 0 },
+	{ "port 0 where all are taken", ADDR4(198, 51, 100, 10), IPPROTO_TCP, 0, 0, TR_V_ZERO_PORT },
 	{ "an address does not fall through to its prefix", ADDR4(198, 51, 100, 10), IPPROTO_UDP, 81, 0,
 	  TR_V_NO_SERVICE },
 	{ "all ports, TCP", ADDR4(198, 51, 100, 20), IPPROTO_TCP, 80, 4, 0 },
 	{ "all ports, UDP", ADDR4(198, 51, 100, 20), IPPROTO_UDP, 80, 5, 0 },
-	{ "port 0, all ports, UDP", ADDR4(198, 51, 100, 20), IPPROTO_UDP, 0, 5, 0 },
+	{ "port 0, all ports, UDP", ADDR4(198, 51, 100, 20), IPPROTO_UDP, 0, 0, TR_V_ZERO_PORT },
 	{ "port 65535, all ports", ADDR4(198, 51, 100, 20), IPPROTO_TCP, 65535, 4, 0 },
 	{ "no protocol of all ports", ADDR4(198, 51, 100, 20), IPPROTO_SCTP, 80, 0, TR_V_NO_SERVICE },
-	{ "ICMP, all ports", ADDR4(198, 51, 100, 20), IPPROTO_ICMP, 0, 0, TR_V_ICMP },
+	{ "ICMP, all ports", ADDR4(198, 51, 100, 20), IPPROTO_ICMP, 0, 0, TR_V_ECHO_OFF },
 	{ "an address without services", ADDR4(198, 51, 100, 30), IPPROTO_TCP, 443, 0, TR_V_NO_SERVICE },
 	{ "entries without has_exact", ADDR4(198, 51, 100, 40), IPPROTO_TCP, 80, 0, TR_V_NO_SERVICE },
 	{ "entries with has_exact", ADDR4(198, 51, 100, 40), IPPROTO_UDP, 80, 6, 0 },
@@ -264,7 +266,7 @@ static const struct choice {
 	{ "/127 in the /61, even", ADDR6(0x20010db8, 0x10008, 0, 0xfe), IPPROTO_UDP, 9, 16, 0 },
 	{ "/127 in the /61, odd", ADDR6(0x20010db8, 0x10008, 0, 0xff), IPPROTO_UDP, 9, 16, 0 },
 	{ "beside the /127", ADDR6(0x20010db8, 0x10008, 0, 0x100), IPPROTO_TCP, 9, 15, 0 },
-	{ "IPv6 ICMP in a prefix", ADDR6(0x20010db8, 0x10008, 0, 0xff), IPPROTO_ICMPV6, 0, 0, TR_V_ICMP },
+	{ "IPv6 ICMP in a prefix", ADDR6(0x20010db8, 0x10008, 0, 0xff), IPPROTO_ICMPV6, 0, 0, TR_V_ECHO_OFF },
 };
 
 static struct packet_shape choice_shape(const struct choice *choice)
@@ -317,6 +319,7 @@ static void add_mapped(struct cases *cases)
 static void add_choices_without_prefixes(struct cases *cases)
 {
 	struct world *world = choice_world();
+	struct reference *reference = reference_new();
 	struct answer answer;
 	struct packet packet;
 	size_t i;
@@ -327,10 +330,11 @@ static void add_choices_without_prefixes(struct cases *cases)
 		struct packet_shape shape = choice_shape(&choices[i]);
 
 		packet_build(&packet, &shape);
-		reference_route(world, packet.data, packet.len, &answer);
+		reference_route(reference, world, packet.data, packet.len, &answer);
 		if (answer.verdict == TR_V_NOT_VIP && choices[i].verdict != TR_V_NOT_VIP)
 			cases_add(cases, &shape, TR_V_NOT_VIP, "prefixes not consulted, %s", choices[i].name);
 	}
+	reference_free(reference);
 }
 
 static const struct packet_shape whole[TR_L4_COUNT][2] = {
@@ -346,7 +350,7 @@ static void add_missing(struct cases *cases, enum tr_l4 missing)
 	struct world *world = world_standard();
 	int l4, family;
 
-	world->stage_missing[missing] = true;
+	world->stage_missing[missing == TR_TCP ? TR_STAGE_TCP : TR_STAGE_UDP] = true;
 	cases_use(cases, world, 64);
 	for (l4 = 0; l4 < TR_L4_COUNT; l4++)
 		for (family = 0; family < 2; family++)

@@ -123,7 +123,7 @@ static void add_mtu(struct cases *cases)
 
 		for (over = -1; over <= 1; over++) {
 			shape = of_outer_size(mix, STANDARD_MTU + over);
-			cases_add(cases, &shape, over > 0 ? TR_V_TOO_BIG : TR_V_FORWARDED, "%s, MTU %+d",
+			cases_add(cases, &shape, over > 0 ? TR_V_TOO_BIG_ANSWERED : TR_V_FORWARDED, "%s, MTU %+d",
 				  mixes[mix].name, over);
 		}
 		shape = of_outer_size(mix, STANDARD_MTU);

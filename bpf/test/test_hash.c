@@ -22,15 +22,20 @@
 #define FLOWS 64
 #define MIN_CHANGED 62		/* of FLOWS: two by chance have odds of 1 in 2 million */
 
-/* Every address is a VIP's and takes all ports, so that any part of a flow may change; a ring for each protocol. */
+/*
+ * A quarter of all addresses is a VIP's and takes all ports, another quarter is clients', so that any part of a flow but
+ * the addresses' first two bits may change; a ring for each protocol.
+ */
+#define FIXED_BITS 2
 static struct world *wide_world(__u32 size)
 {
-	static const struct tr_addr any = ADDR6(0, 0, 0, 0);
+	static const struct tr_addr vips4 = ADDR4(64, 0, 0, 0), vips6 = ADDR6(0x40000000, 0, 0, 0);
 	const struct world_limits limits = {
-		.addresses = 1, .prefixes = 1, .services = 1, .vips = 2, .words = 2 * size + 4, .backends = size + 1,
+		.addresses = 1, .prefixes = 2, .services = 1, .vips = 2, .words = 2 * size + 4, .backends = size + 1,
 	};
 	struct world *world = world_new(&limits);
-	struct tr_vip_address *at = world_add_prefix(world, any, 0);
+	struct tr_vip_address *at4 = world_add_prefix(world, vips4, 96 + FIXED_BITS);
+	struct tr_vip_address *at6 = world_add_prefix(world, vips6, FIXED_BITS);
 	struct tr_addr addr = ADDR4(10, 0, 0, 0);
 	struct tr_vip *vip;
 	__u32 i;
@@ -39,7 +44,8 @@ static struct world *wide_world(__u32 size)
 		addr.w[3] = htonl(0x0a000000 + i);
 		world_add_backend(world, addr, STANDARD_MTU);
 	}
-	at->all_ports[TR_TCP] = at->all_ports[TR_UDP] = world_add_vip(world, size, 1, 1);
+	at4->all_ports[TR_TCP] = at4->all_ports[TR_UDP] = world_add_vip(world, size, 1, 1);
+	memcpy(at6->all_ports, at4->all_ports, sizeof(at6->all_ports));
 	vip = &world->vips[1];
 	for (i = 0; i < size; i++)
 		world->words[vip->ring + i] = world->words[vip->ring + size + i] = i + 1;
@@ -59,8 +65,9 @@ static __u32 bucket_of(struct scene *scene, const struct packet_shape *shape)
 
 static struct packet_shape random_flow(bool v4, __u8 proto)
 {
-	struct packet_shape shape = { .proto = proto, .sport = rand(), .dport = rand(), .payload = 4 };
-	int i;
+	/* Two bits at least: port 0 is none, whichever bit is flipped. */
+	struct packet_shape shape = { .proto = proto, .sport = rand() | 0x0440, .dport = rand() | 0x0440, .payload = 4 };
+	int first = v4 ? 3 : 0, i;
 
 	for (i = 0; i < 4; i++) {
 		shape.src.w[i] = rand() ^ (__u32)rand() << 8;
@@ -70,6 +77,8 @@ static struct packet_shape random_flow(bool v4, __u8 proto)
 		shape.src.w[0] = shape.src.w[1] = shape.dst.w[0] = shape.dst.w[1] = 0;
 		shape.src.w[2] = shape.dst.w[2] = htonl(0xffff);
 	}
+	shape.src.w[first] = (shape.src.w[first] & htonl(0x3fffffff)) | htonl(0x80000000);
+	shape.dst.w[first] = (shape.dst.w[first] & htonl(0x3fffffff)) | htonl(0x40000000);
 	return shape;
 }
 
@@ -105,13 +114,13 @@ static void test_same_flow(struct scene *scene)
 /* Flips a bit: first the source address, then the destination, then the ports. False when there is no such bit. */
 static bool flip(struct packet_shape *shape, int bit)
 {
-	int width = addr_v4(&shape->dst) ? 32 : 128, first = 128 - width;
+	int whole = addr_v4(&shape->dst) ? 32 : 128, width = whole - FIXED_BITS, first = 128 - width;
 
 	if (bit < width) {
-		shape->src.w[(first + bit) / 32] ^= htonl(1U << (31 - bit % 32));
+		shape->src.w[(first + bit) / 32] ^= htonl(1U << (31 - (first + bit) % 32));
 	} else if (bit < 2 * width) {
 		bit -= width;
-		shape->dst.w[(first + bit) / 32] ^= htonl(1U << (31 - bit % 32));
+		shape->dst.w[(first + bit) / 32] ^= htonl(1U << (31 - (first + bit) % 32));
 	} else if (bit < 2 * width + 16) {
 		shape->sport ^= 1 << (bit - 2 * width);
 	} else if (bit < 2 * width + 32) {
@@ -194,30 +203,38 @@ static void restore_key(struct scene *scene)
 static const char *const patterns[] = { "random flows", "consecutive source ports", "consecutive clients",
 					"clients and ports in step", "consecutive VIPs", "clients 65,536 apart" };
 
+/* The i-th port from this one on, without 0; what is carried over is more than one client's. */
+static __u16 port_after(__u16 port, __u32 i, __u32 *ret_carried)
+{
+	*ret_carried = (port + i) / 65535;
+	return 1 + (port + i) % 65535;
+}
+
 static struct packet_shape pattern_flow(int pattern, const struct packet_shape *base, __u32 i)
 {
 	struct packet_shape shape = *base;
+	__u32 carried;
 
 	switch (pattern) {
 	case 0:
 		return random_flow(addr_v4(&base->dst), base->proto);
 	case 1:
-		shape.sport += i;
-		shape.src.w[3] ^= htonl(i >> 16);
+		shape.sport = port_after(shape.sport, i, &carried);
+		shape.src.w[3] ^= htonl(carried);
 		break;
 	case 2:
 		shape.src.w[3] = htonl(ntohl(shape.src.w[3]) + i);
 		break;
 	case 3:
 		shape.src.w[3] = htonl(ntohl(shape.src.w[3]) + i);
-		shape.sport += i;
+		shape.sport = port_after(shape.sport, i, &carried);
 		break;
 	case 4:
 		shape.dst.w[3] = htonl(ntohl(shape.dst.w[3]) + i);
 		break;
 	default:
-		shape.src.w[3] = htonl(ntohl(shape.src.w[3]) + (i << 16));
-		shape.sport += i >> 16;
+		shape.src.w[3] ^= htonl((i & 0x3fff) << 16);
+		shape.sport = port_after(shape.sport, i >> 14, &carried);
 	}
 	return shape;
 }

@@ -28,6 +28,7 @@ static void *array_new(size_t n, size_t size)
 struct world *world_new(const struct world_limits *limits)
 {
 	struct world *world = array_new(1, sizeof(*world));
+	int i;
 
 	world->limits = *limits;
 	world->addresses = array_new(limits->addresses, sizeof(*world->addresses));
@@ -36,11 +37,14 @@ struct world *world_new(const struct world_limits *limits)
 	world->vips = array_new(limits->vips, sizeof(*world->vips));
 	world->words = array_new(limits->words, sizeof(*world->words));
 	world->backends = array_new(limits->backends, sizeof(*world->backends));
+	world->tags = array_new(limits->backends, sizeof(*world->tags));
 	world->n_vips = world->n_backends = world->next_id = 1;
 	world->settings.hash_key[0] = 0x0706050403020100;
 	world->settings.hash_key[1] = 0x0f0e0d0c0b0a0908;
 	world->settings.entropy4 = htonl(0xffff);
 	world->settings.entropy6 = htonl(0xffffffff);
+	for (i = 0; i < TR_RATE_COUNT; i++)
+		world->settings.rates[i] = (struct tr_rate_limit)UNLIMITED;
 	return world;
 }
 
@@ -52,6 +56,7 @@ void world_free(struct world *world)
 	free(world->vips);
 	free(world->words);
 	free(world->backends);
+	free(world->tags);
 	free(world);
 }
 
@@ -174,11 +179,28 @@ __u32 world_add_backend(struct world *world, struct tr_addr addr, __u16 mtu)
 	return number;
 }
 
+void world_tag(struct world *world, __u32 backend, unsigned int n, const __u32 *tags)
+{
+	struct tr_tags *t = &world->tags[backend];
+	unsigned int i;
+
+	*t = (struct tr_tags){ .n = n };
+	world->backends[backend].encap &= ~TR_ENCAP_TAGGED;
+	if (!n || n == TR_TAGS_KEEP)
+		return;
+	world->backends[backend].encap |= TR_ENCAP_TAGGED;
+	for (i = 0; i < n; i++) {
+		t->tpid[i] = htons(tags[i] >> 16);
+		t->vid[i] = htons(tags[i] & 0xfff);
+	}
+}
+
 static void add_standard_services(struct world *world, struct tr_vip_address *at, const __u32 vips[4])
 {
 	static const __u16 ports[4] = { PORT_TO4, PORT_TO6, PORT_NO_WORD, PORT_NO_ENCAP };
 	int l4, i;
 
+	at->echo = 1;
 	for (l4 = 0; l4 < TR_L4_COUNT; l4++)
 		for (i = 0; i < 4; i++)
 			world_add_service(world, at, l4, ports[i], vips[i]);
