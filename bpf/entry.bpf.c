@@ -23,8 +23,6 @@ struct vlan_tag {		/* IEEE 802.1Q, behind the TPID */
 /* An IP packet on its way through the entry. */
 struct packet {
 	const struct tr_settings *set;
-	const struct tr_filter *filter;
-	struct scratch *scratch;
 	struct addr_words src, dst;
 	__u32 family;
 	__u32 generation;
@@ -42,10 +40,10 @@ static __always_inline int enter_stage(struct xdp_md *ctx, const struct shape *s
 	return finish(TR_V_STAGE_MISSING);
 }
 
-static __always_inline int no_service(struct xdp_md *ctx, struct scratch *scratch, const struct shape *shape)
+static __always_inline int no_service(struct xdp_md *ctx, struct scratch *line, const struct shape *shape)
 {
-	if (shape->odd && shape->verdict == SHAPE_SERVICE && scratch->place.flags & PLACE_FIRST) {
-		scratch->service.vip = 0;	/* the stage remembers it for the rest of the packet */
+	if (shape->odd && line->place.flags & PLACE_FIRST) {
+		line->service.vip = 0;	/* the stage remembers it for the rest of the packet */
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_ANY);
 	}
 	return finish(TR_V_NO_SERVICE);
@@ -55,39 +53,47 @@ static __always_inline int no_service(struct xdp_md *ctx, struct scratch *scratc
 static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *p, const struct handover *service,
 				     const struct shape *shape)
 {
-	__u32 verdict;
+	__u32 zero = 0, verdict;
+	struct scratch *line = bpf_map_lookup_elem(&scratch, &zero);
 
+	if (!line)
+		return finish(TR_V_INTERNAL);
 	if (!service->vip)
-		return no_service(ctx, p->scratch, shape);
+		return no_service(ctx, line, shape);
 	if (shape->zero_port)
 		return finish(TR_V_ZERO_PORT);
-	((__u64 *)p->scratch)[0] = ((const __u64 *)service)[0];
-	((__u64 *)p->scratch)[1] = ((const __u64 *)service)[1];
+	((__u64 *)line)[0] = ((const __u64 *)service)[0];
+	((__u64 *)line)[1] = ((const __u64 *)service)[1];
 	/* From here on the service's line may be another's: the source is looked up in the same cache. */
-	verdict = check_source(p->set, p->filter, p->src, p->family, p->generation);
+	verdict = check_source(p->set, p->src, p->family, p->generation);
 	return verdict ? finish(verdict) : enter_stage(ctx, shape);
 }
 
-/* What is no TCP or UDP with ports: the stage looks for the rest itself. line: of the address. */
+/* What is no TCP or UDP with ports: the stage looks for the rest itself. */
 static __always_inline int enter_other(struct xdp_md *ctx, const struct packet *p, const struct shape *shape,
-				       const struct cached_vip *line)
+				       const struct cached_vip *address)
 {
-	__u32 verdict;
+	__u32 zero = 0, verdict;
+	struct scratch *line = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (shape->verdict == SHAPE_LATER && !(p->scratch->place.flags & PLACE_UNKNOWN)) {
-		const struct handover *all_ports = shape->l4 == TR_TCP ? &line->service[TR_TCP] : &line->service[TR_UDP];
+	if (!line)
+		return finish(TR_V_INTERNAL);
+	if (shape->verdict == SHAPE_LATER && !(line->place.flags & PLACE_UNKNOWN)) {
+		const struct handover *all_ports =
+			shape->l4 == TR_TCP ? &address->service[TR_TCP] : &address->service[TR_UDP];
 
-		if (!all_ports->vip && !(shape->l4 == TR_TCP ? line->has_exact[TR_TCP] : line->has_exact[TR_UDP]))
+		if (!all_ports->vip &&
+		    !(shape->l4 == TR_TCP ? address->has_exact[TR_TCP] : address->has_exact[TR_UDP]))
 			return finish(TR_V_NO_SERVICE);
 	}
-	p->scratch->service.vip = line->echo;
-	verdict = check_source(p->set, p->filter, p->src, p->family, p->generation);
+	line->service.vip = address->echo;
+	verdict = check_source(p->set, p->src, p->family, p->generation);
 	if (verdict)
 		return finish(verdict);
 	if (shape->verdict == SHAPE_LATER) {
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_FRAGMENT);
 	} else {
-		p->scratch->place.verdict = shape->verdict == SHAPE_ECHO ? TR_V_ECHO : TR_V_ICMP_ERROR;
+		line->place.verdict = shape->verdict == SHAPE_ECHO ? TR_V_ECHO : TR_V_ICMP_ERROR;
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_ICMP);
 	}
 	return finish(TR_V_STAGE_MISSING);
@@ -129,8 +135,10 @@ static __always_inline int entry_ip(struct xdp_md *ctx, struct packet *p, const 
 	__u32 what = CACHED_SERVICE(shape->l4, shape->port);
 	const struct handover *service = NULL;
 	const struct tr_lengths *lengths;
+	const struct tr_filter *filter;
 	const struct cached_vip *line;
 	struct tr_addr dst;
+	__u32 zero = 0;
 
 	p->generation = p->set->generation;
 	barrier();
@@ -141,8 +149,11 @@ static __always_inline int entry_ip(struct xdp_md *ctx, struct packet *p, const 
 	}
 	if (!p->generation)		/* nobody has filled these maps: all is the host's own */
 		return finish(TR_V_NOT_VIP);
-	lengths = &p->filter->lengths[p->set->lengths & 1][p->family];
-	if (!may_be_vip(p->filter, lengths, p->dst))
+	filter = bpf_map_lookup_elem(&vip_filter, &zero);
+	if (!filter)
+		return finish(TR_V_INTERNAL);
+	lengths = &filter->lengths[p->set->lengths & 1][p->family];
+	if (!may_be_vip(filter, lengths, p->dst))
 		return finish(TR_V_NOT_VIP);
 	__builtin_memcpy(&dst, &p->dst, sizeof(dst));
 	line = lookup_address(p->set, lengths, &dst, p->generation);
@@ -164,10 +175,19 @@ static __always_inline int packet_begin(struct packet *p, __u32 family)
 	__u32 zero = 0;
 
 	p->set = bpf_map_lookup_elem(&settings, &zero);
-	p->filter = bpf_map_lookup_elem(&vip_filter, &zero);
-	p->scratch = bpf_map_lookup_elem(&scratch, &zero);
 	p->family = family;
-	return p->set && p->filter && p->scratch ? 0 : -1;
+	return p->set ? 0 : -1;
+}
+
+/* Of what is not plain. */
+static __always_inline struct shape shape_odd(struct xdp_md *ctx, __u32 family, __u32 l3)
+{
+	__u32 zero = 0;
+	struct scratch *line = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!line)
+		return (struct shape){ .verdict = TR_V_INTERNAL };
+	return shape_unpack(family == TR_IPV4 ? shape_odd4(ctx, &line->place, l3) : shape_odd6(ctx, &line->place, l3));
 }
 
 /* As in struct tr_addr, IPv4 mapped: the upper halves are the same for all. */
@@ -207,7 +227,7 @@ static __always_inline int entry_ipv4(struct xdp_md *ctx, struct cursor *c, __u3
 	if (l3 == ETH_HLEN)
 		shape = shape_ipv4(ctx, c, ip);
 	if (shape.verdict == SHAPE_ODD)
-		shape = shape_unpack(shape_odd4(ctx, &p.scratch->place, l3));
+		shape = shape_odd(ctx, TR_IPV4, l3);
 	return entry_ip(ctx, &p, &shape);
 }
 
@@ -228,7 +248,7 @@ static __always_inline int entry_ipv6(struct xdp_md *ctx, struct cursor *c, __u3
 	if (l3 == ETH_HLEN)
 		shape = shape_ipv6(ctx, c, ip);
 	if (shape.verdict == SHAPE_ODD)
-		shape = shape_unpack(shape_odd6(ctx, &p.scratch->place, l3));
+		shape = shape_odd(ctx, TR_IPV6, l3);
 	return entry_ip(ctx, &p, &shape);
 }
 

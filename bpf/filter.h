@@ -15,4 +15,13 @@ static inline __u32 tr_filter_bit(__u64 high, __u64 low, __u32 len)
 	return (high ^ low ^ len) * 0x9e3779b97f4a7c15ULL >> (64 - TR_FILTER_BITS);
 }
 
+/*
+ * The bit of tr_settings.sources for a source, by its first bytes: of IPv4 the first one, of IPv6 a hash of the first 32 bits. word: these
+ * 32 bits as they lie in memory.
+ */
+static inline __u32 tr_source_bit(__u32 word, __u32 family)
+{
+	return family == TR_IPV4 ? word & 0xff : word * 0x9e3779b1U >> 24;
+}
+
 #endif

@@ -55,7 +55,9 @@ int tr_tcp(struct xdp_md *ctx)
 	OPAQUE(flags);		/* else clang keeps the header's address instead, in a register that the hash needs */
 	inner.syn = tcp_packet(flags) & PACKET_SYN;
 	if (inner.syn && service->how & TR_HOW_MSS) {
-		place_plain(&line->place, &inner, TR_TCP, TR_V_FORWARDED);
+		if (place_plain(ctx, &line->place))
+			return finish(TR_V_INTERNAL);
+		line->place.l4_kind = TR_TCP;
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_ANY);
 		return finish(TR_V_STAGE_MISSING);
 	}
@@ -64,5 +66,5 @@ int tr_tcp(struct xdp_md *ctx)
 		number = choose_recorded(set, service, inner.hash, flags);
 	if (number == ASK_TABLE)
 		number = choose_tcp(ctx, set, service, inner.hash, flags);
-	return forward(ctx, set, line, TR_TCP, number, &inner);
+	return forward(ctx, set, line, number, &inner);
 }

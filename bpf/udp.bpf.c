@@ -37,5 +37,5 @@ int tr_udp(struct xdp_md *ctx)
 	number = choose_steady(service, TR_UDP, inner.hash);
 	if (number == ASK_TABLE)
 		number = choose_udp(ctx, set, service, inner.hash);
-	return forward(ctx, set, line, TR_UDP, number, &inner);
+	return forward(ctx, set, line, number, &inner);
 }
