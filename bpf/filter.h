@@ -16,12 +16,13 @@ static inline __u32 tr_filter_bit(__u64 high, __u64 low, __u32 len)
 }
 
 /*
- * The bit of tr_settings.sources for a source, by its first bytes: of IPv4 the first one, of IPv6 a hash of the first 32 bits. word: these
- * 32 bits as they lie in memory.
+ * The bit of tr_settings.sources for a source, by its first bytes: of IPv4 the first one, of IPv6 a hash of the first
+ * TR_SOURCE_BITS6 bits. first: the address from its first byte on, as it lies in memory.
  */
-static inline __u32 tr_source_bit(__u32 word, __u32 family)
+#define TR_SOURCE_BITS6 48
+static inline __u32 tr_source_bit(__u64 first, __u32 family)
 {
-	return family == TR_IPV4 ? word & 0xff : word * 0x9e3779b1U >> 24;
+	return family == TR_IPV4 ? first & 0xff : (first << (64 - TR_SOURCE_BITS6)) * 0x9e3779b97f4a7c15ULL >> 56;
 }
 
 #endif

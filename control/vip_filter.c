@@ -16,10 +16,10 @@ void vip_filter_clear(struct vip_filter *filter)
 			filter->sources[TR_IPV4][octet / 64] |= 1ULL << octet % 64;
 }
 
-/* bits: how many of the 32 that the bit comes from the prefix has. */
-static void add_source(struct vip_filter *filter, uint32_t family, uint32_t word, uint32_t bits, uint32_t needed)
+/* bits: of the address that the prefix fixes; needed: those that the bit comes from. */
+static void add_source(struct vip_filter *filter, uint32_t family, uint64_t first, uint32_t bits, uint32_t needed)
 {
-	uint32_t bit = tr_source_bit(word, family);
+	uint32_t bit = tr_source_bit(first, family);
 
 	if (bits < needed)
 		memset(filter->sources[family], 0xff, sizeof(filter->sources[family]));
@@ -68,6 +68,6 @@ void vip_filter_add(struct vip_filter *filter, const struct tr_prefix *prefix)
 	}
 	if (!addr_is_v4(&prefix->addr)) {
 		add_length(&filter->lengths[TR_IPV6], prefix->len);
-		add_source(filter, TR_IPV6, prefix->addr.w[0], prefix->len, 32);
+		add_source(filter, TR_IPV6, halves[0], prefix->len, TR_SOURCE_BITS6);
 	}
 }

@@ -65,7 +65,7 @@ static bool is_doubtful(const char *text)
 
 	assert_int_equal(addr_parse(text, &addr), 0);
 	family = addr_is_v4(&addr) ? TR_IPV4 : TR_IPV6;
-	bit = tr_source_bit(family == TR_IPV4 ? addr.w[3] : addr.w[0], family);
+	bit = tr_source_bit(family == TR_IPV4 ? addr.w[3] : addr.w[0] | (uint64_t)addr.w[1] << 32, family);
 	return filter.sources[family][bit / 64] >> bit % 64 & 1;
 }
 
@@ -80,7 +80,8 @@ static void test_sources(void **state)
 	add("192.0.2.0/24");
 	add("2001:db8::1");
 	assert_true(is_doubtful("192.0.2.1"));
-	assert_true(is_doubtful("2001:db8:ffff::1"));
+	assert_true(is_doubtful("2001:db8:0:ffff::1"));
+	assert_false(is_doubtful("2001:db8:1::1"));
 	assert_false(is_doubtful("193.0.2.1"));
 	assert_false(is_doubtful("126.0.0.1"));
 	add("2400::/16");		/* shorter than what the bit comes from */
