@@ -298,11 +298,15 @@ static __always_inline int enter_plain(struct xdp_md *ctx, const struct tr_setti
 
 static __always_inline int enter_plain4(struct xdp_md *ctx, struct cursor c)
 {
-	struct iphdr *ip = cursor_take(&c, sizeof(*ip));
-	__u32 *ports = cursor_take(&c, sizeof(*ports)), zero = 0, total;
-	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	struct iphdr *ip = cursor_take(&c, sizeof(*ip) + sizeof(__u32));
+	const struct tr_settings *set;
+	__u32 *ports, zero = 0, total;
 
-	if (!ip || !ports || !set || *(__u8 *)ip != IPV4_PLAIN || ip->frag_off & bpf_htons(IPV4_MF_OFFSET))
+	if (!ip)
+		return PLAIN_NOT;
+	ports = (void *)(ip + 1);
+	set = bpf_map_lookup_elem(&settings, &zero);
+	if (!set || *(__u8 *)ip != IPV4_PLAIN || ip->frag_off & bpf_htons(IPV4_MF_OFFSET))
 		return PLAIN_NOT;
 	total = bpf_ntohs(ip->tot_len);
 	if (total < sizeof(*ip) + sizeof(*ports) || total > frame_left(ctx, &c, ip))
@@ -316,11 +320,15 @@ static __always_inline int enter_plain4(struct xdp_md *ctx, struct cursor c)
 
 static __always_inline int enter_plain6(struct xdp_md *ctx, struct cursor c)
 {
-	struct ipv6hdr *ip = cursor_take(&c, sizeof(*ip));
-	__u32 *ports = cursor_take(&c, sizeof(*ports)), zero = 0, payload;
-	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	struct ipv6hdr *ip = cursor_take(&c, sizeof(*ip) + sizeof(__u32));
+	const struct tr_settings *set;
+	__u32 *ports, zero = 0, payload;
 
-	if (!ip || !ports || !set || ip->version != 6)
+	if (!ip)
+		return PLAIN_NOT;
+	ports = (void *)(ip + 1);
+	set = bpf_map_lookup_elem(&settings, &zero);
+	if (!set || ip->version != 6)
 		return PLAIN_NOT;
 	payload = bpf_ntohs(ip->payload_len);
 	if (payload < sizeof(*ports) || payload + sizeof(*ip) > frame_left(ctx, &c, ip) || is_mapped(words6(&ip->daddr)))
