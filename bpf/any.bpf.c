@@ -3,7 +3,7 @@
  * TCP and UDP that are not plain: behind tags, options or extension headers, first fragments, SYNs whose MSS is to be clamped. The entry
  * has filled `place`; service.vip 0: a first fragment that no service has, which is remembered for the rest of its packet.
  */
-#include "choose_odd.bpf.h"
+#include "choose_rules.bpf.h"
 #include "fragments.bpf.h"
 #include "send.bpf.h"
 #include "tuple.bpf.h"
@@ -74,7 +74,8 @@ int tr_any(struct xdp_md *ctx)
 	s->len = p->l4 - p->l3 + p->l4_len;
 	number = choose_steady(&line->service, tuple.l4, s->hash);
 	if (number == ASK_TABLE)
-		number = choose_writing(&tuple, &line->service, s->hash, tuple.l4 == TR_TCP ? tcp_packet(flags) : 0);
+		number = tuple.l4 == TR_TCP ? write_tcp(&tuple, &line->service, s->hash, tcp_packet(flags)) :
+					      write_udp(&tuple, &line->service, s->hash);
 	s->number = number;
 	if (p->flags & PLACE_FIRST && number && number <= TR_BACKEND_MASK)
 		fragment_remember(set, fragment_key(set, &tuple, p->fragment_id), number, s->vip);

@@ -76,18 +76,28 @@ static __always_inline int push_ipv6(struct xdp_md *ctx, const struct tr_setting
 	return 0;
 }
 
-/* Of a packet from a plain stage, for the stages that ask where things stand. */
-static __always_inline void place_plain(struct place *p, const struct inner *inner, __u8 l4, __u8 verdict)
+/*
+ * Of a packet from a plain stage, for the stages that ask where things stand. Read from it again: kept at hand, it would cost the packets
+ * that never come here registers.
+ */
+WALKED_ONCE int place_plain(struct xdp_md *ctx, struct place *p)
 {
-	__u32 header = inner->protocol == IPPROTO_IPIP ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	struct cursor c = cursor_new(ctx);
+	struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+	struct iphdr *ip = cursor_take(&c, sizeof(*ip));
+	__u32 header, len;
 
+	if (!p || !eth || !ip)
+		return -1;
+	p->family = eth->h_proto == bpf_htons(ETH_P_IP) ? TR_IPV4 : TR_IPV6;
+	header = p->family == TR_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	len = p->family == TR_IPV4 ? bpf_ntohs(ip->tot_len) - header : bpf_ntohs(((struct ipv6hdr *)ip)->payload_len);
 	p->l3 = ETH_HLEN;
 	p->l4 = ETH_HLEN + header;
-	p->l4_len = inner->len - header;
-	p->family = inner->protocol == IPPROTO_IPIP ? TR_IPV4 : TR_IPV6;
-	p->l4_kind = l4;
+	p->l4_len = len;
 	p->flags = 0;
-	p->verdict = verdict;
+	p->verdict = TR_V_FORWARDED;
+	return 0;
 }
 
 static __always_inline void sending_fill(struct sending *s, __u32 vip, __u32 number, const struct inner *inner)
@@ -100,10 +110,11 @@ static __always_inline void sending_fill(struct sending *s, __u32 vip, __u32 num
 }
 
 /* What does not leave as most packets do: behind tags, or not at all as it is. */
-static __always_inline int forward_oddly(struct xdp_md *ctx, struct scratch *line, __u8 l4, __u32 number,
+static __always_inline int forward_oddly(struct xdp_md *ctx, struct scratch *line, __u32 number,
 					 const struct inner *inner, int too_big)
 {
-	place_plain(&line->place, inner, l4, TR_V_FORWARDED);
+	if (place_plain(ctx, &line->place))
+		return finish(TR_V_INTERNAL);
 	sending_fill(&line->sending, line->service.vip, number, inner);
 	if (too_big) {
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_TOO_BIG);
@@ -113,8 +124,8 @@ static __always_inline int forward_oddly(struct xdp_md *ctx, struct scratch *lin
 	return finish(TR_V_STAGE_MISSING);
 }
 
-static __always_inline int forward(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line, __u8 l4,
-				   __u32 number, const struct inner *inner)
+static __always_inline int forward(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line, __u32 number,
+				   const struct inner *inner)
 {
 	struct tr_backend *backend = bpf_map_lookup_elem(&backends, &number);
 	int verdict;
@@ -129,7 +140,7 @@ static __always_inline int forward(struct xdp_md *ctx, const struct tr_settings 
 	else
 		verdict = backend->encap & TR_ENCAP_TAGGED ? TR_V_VLAN : TR_V_NO_BACKEND;
 	if (verdict == TR_V_TOO_BIG || verdict == TR_V_VLAN)
-		return forward_oddly(ctx, line, l4, number, inner, verdict == TR_V_TOO_BIG);
+		return forward_oddly(ctx, line, number, inner, verdict == TR_V_TOO_BIG);
 	if (verdict)
 		return finish(verdict);
 	if (leaves_elsewhere(ctx, backend))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Later fragments, which have no ports: where their first one went, or where the addresses say. docs/packets.md, section 4. */
-#include "choose_odd.bpf.h"
+#include "choose_rules.bpf.h"
 #include "fragments.bpf.h"
 #include "lookup.bpf.h"
 #include "send.bpf.h"

@@ -23,7 +23,7 @@ static __always_inline __u64 shape_pack(__u32 verdict, __u8 l4, __be16 port, __u
 static __always_inline struct shape shape_unpack(__u64 packed)
 {
 	return (struct shape){ .verdict = (__u16)packed, .l4 = packed >> 16, .zero_port = packed >> 24,
-			       .port = packed >> 32, .odd = 1 };
+			       .port = packed >> 32 };
 }
 
 /* place->l4 and l4_len are right. */

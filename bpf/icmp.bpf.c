@@ -4,7 +4,7 @@
  * `place`; service.vip says whether the address answers. docs/packets.md, section 7.
  */
 #include "chain.bpf.h"
-#include "choose_odd.bpf.h"
+#include "choose_rules.bpf.h"
 #include "csum.bpf.h"
 #include "icmp.bpf.h"
 #include "lookup.bpf.h"

@@ -81,56 +81,11 @@ struct shape {
 	__u32 verdict;		/* what becomes of it at a VIP's address, or SHAPE_* */
 	__be16 port;		/* destination */
 	__u8 l4;		/* enum tr_l4 */
-	__u8 odd;		/* not for the plain stages: `place` in the scratch line is filled */
 	__u8 zero_port;
 };
 #define SHAPE_SERVICE TR_V_COUNT	/* whole TCP or UDP, or a first fragment: its service decides */
-#define SHAPE_ODD (TR_V_COUNT + 1)	/* not plain: headers.bpf.h tells what it is */
-#define SHAPE_LATER (TR_V_COUNT + 2)	/* a later fragment */
-#define SHAPE_ECHO (TR_V_COUNT + 3)
-#define SHAPE_ERROR (TR_V_COUNT + 4)	/* of ICMP */
-
-/* c stands behind the fixed IP header; payload: bytes that the header says follow, which the frame holds. */
-static __always_inline struct shape shape_l4(struct cursor *c, __u8 protocol, __u32 payload)
-{
-	struct shape shape = { .verdict = SHAPE_ODD };
-	__be16 *ports;
-
-	if (protocol == IPPROTO_TCP)
-		shape.l4 = TR_TCP;
-	else if (protocol == IPPROTO_UDP)
-		shape.l4 = TR_UDP;
-	else
-		return shape;
-	ports = cursor_take(c, 4);
-	if (!ports || payload < 4) {
-		shape.verdict = TR_V_BAD_L4;
-		return shape;
-	}
-	shape.port = ports[1];
-	shape.zero_port = !ports[0] || !ports[1];
-	shape.verdict = SHAPE_SERVICE;
-	return shape;
-}
-
-static __always_inline struct shape shape_ipv4(struct xdp_md *ctx, struct cursor *c, const struct iphdr *ip)
-{
-	__u32 header = ip->ihl * 4, total = bpf_ntohs(ip->tot_len);
-
-	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > frame_left(ctx, c, ip))
-		return (struct shape){ .verdict = TR_V_BAD_IP };
-	if (header > sizeof(*ip) || ip->frag_off & bpf_htons(IPV4_MF_OFFSET))
-		return (struct shape){ .verdict = SHAPE_ODD };
-	return shape_l4(c, ip->protocol, total - sizeof(*ip));
-}
-
-static __always_inline struct shape shape_ipv6(struct xdp_md *ctx, struct cursor *c, const struct ipv6hdr *ip)
-{
-	__u32 payload = bpf_ntohs(ip->payload_len);
-
-	if (ip->version != 6 || payload + sizeof(*ip) > frame_left(ctx, c, ip))
-		return (struct shape){ .verdict = TR_V_BAD_IP };
-	return shape_l4(c, ip->nexthdr, payload);
-}
+#define SHAPE_LATER (TR_V_COUNT + 1)	/* a later fragment */
+#define SHAPE_ECHO (TR_V_COUNT + 2)
+#define SHAPE_ERROR (TR_V_COUNT + 3)	/* of ICMP */
 
 #endif

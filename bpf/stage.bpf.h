@@ -19,28 +19,27 @@
 static __always_inline void *stage_parse(struct xdp_md *ctx, const struct tr_settings *set, __u8 l4, __u32 len,
 					 struct inner *inner, __u32 *ret_payload)
 {
-	struct cursor c = cursor_new(ctx);
-	struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 	__u32 *ports;
 
-	if (!eth)
+	/* One look at the end for each family, not one for each header; what is too short for IPv4 is for IPv6. */
+	if (data + ETH_HLEN + sizeof(*ip) + len > end)
 		return NULL;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		ip = cursor_take(&c, sizeof(*ip));
-		ports = cursor_take(&c, len);
-		if (!ip || !ports)
-			return NULL;
+		ip = data + ETH_HLEN;
+		ports = (void *)(ip + 1);
 		inner->len = bpf_ntohs(ip->tot_len);
 		inner->protocol = IPPROTO_IPIP;
 		inner->tos = ip->tos;
 		inner->hash = hash_flow4(set->hash_key, ip->saddr, ip->daddr, *ports, l4);
 		*ret_payload = inner->len - sizeof(*ip);
 	} else {
-		ip6 = cursor_take(&c, sizeof(*ip6));
-		ports = cursor_take(&c, len);
-		if (!ip6 || !ports)
+		ip6 = data + ETH_HLEN;
+		ports = (void *)(ip6 + 1);
+		if ((void *)ports + len > end)
 			return NULL;
 		*ret_payload = bpf_ntohs(ip6->payload_len);
 		inner->len = *ret_payload + sizeof(*ip6);

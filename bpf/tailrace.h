@@ -234,6 +234,8 @@ enum tr_serves {
 	TR_SERVES_OLD,			/* draining: the flows that it has */
 };
 
+#define TR_SOURCE_WORDS 4
+
 /* Value of `settings` (mmap'ed array of one): what every packet needs. */
 struct tr_settings {
 	__u64 hash_key[2];		/* the same on every balancer of a site */
@@ -249,6 +251,11 @@ struct tr_settings {
 	} tiers[4];
 	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
 	__u32 tick;			/* the clock of tests; else time comes from jiffies */
+	/*
+	 * Sources to look at twice, by family; see tr_source_bit(). A bit that is not set: nobody's but an honest client's. IPv4: also
+	 * for what no packet can come from.
+	 */
+	__u64 sources[2][TR_SOURCE_WORDS];
 	/*
 	 * How often balancers answer for themselves, by enum tr_rate: token buckets, refilled by ticks. In 1/TR_TOKEN of an
 	 * answer; burst 0: never.
@@ -468,7 +475,7 @@ _Static_assert(sizeof(struct tr_tokens) == 8, "tr_tokens is one 8-byte word");
 _Static_assert(sizeof(struct tr_outer4) == 20, "tr_outer4");
 _Static_assert(sizeof(struct tr_outer6) == 40, "tr_outer6");
 _Static_assert(sizeof(struct tr_backend) == 64, "tr_backend is one cache line");
-_Static_assert(sizeof(struct tr_settings) == 112, "tr_settings");
+_Static_assert(sizeof(struct tr_settings) == 176, "tr_settings");
 _Static_assert(sizeof(struct tr_lengths) == 152, "tr_lengths");
 _Static_assert(sizeof(struct tr_traffic) == 24, "tr_traffic");
 _Static_assert(sizeof(struct tr_backend_info) == 56, "tr_backend_info");

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* TCP's stage: entered by a tail call from the entry, which has left VIP and ring in `scratch`. */
-#include "affinity_tcp.bpf.h"
+#include "choose_rules.bpf.h"
 #include "stage.bpf.h"
 
 /* Not inlined: its stack and its registers are no burden on the packets that never come here. */
-static __noinline __u32 choose_tcp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
-				   __u64 hash, __be32 flags)
+static __noinline __u32 choose_tcp(struct xdp_md *ctx, const struct handover *service, __u64 hash, __be32 flags)
 {
 	struct tuple tuple = {};
 
 	if (tuple_plain(ctx, &tuple, TR_TCP))
 		return NO_WORD;
-	return rules_tcp(&tuple, set, service, hash, tcp_packet(flags), 1);
+	return write_tcp(&tuple, service, hash, tcp_packet(flags));
 }
 
 /*
@@ -55,7 +54,9 @@ int tr_tcp(struct xdp_md *ctx)
 	OPAQUE(flags);		/* else clang keeps the header's address instead, in a register that the hash needs */
 	inner.syn = tcp_packet(flags) & PACKET_SYN;
 	if (inner.syn && service->how & TR_HOW_MSS) {
-		place_plain(&line->place, &inner, TR_TCP, TR_V_FORWARDED);
+		if (place_plain(ctx, &line->place))
+			return finish(TR_V_INTERNAL);
+		line->place.l4_kind = TR_TCP;
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_ANY);
 		return finish(TR_V_STAGE_MISSING);
 	}
@@ -63,6 +64,6 @@ int tr_tcp(struct xdp_md *ctx)
 	if (number == ASK_TABLE)
 		number = choose_recorded(set, service, inner.hash, flags);
 	if (number == ASK_TABLE)
-		number = choose_tcp(ctx, set, service, inner.hash, flags);
-	return forward(ctx, set, line, TR_TCP, number, &inner);
+		number = choose_tcp(ctx, service, inner.hash, flags);
+	return forward(ctx, set, line, number, &inner);
 }

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* UDP's stage: entered by a tail call from the entry, which has left VIP and ring in `scratch`. */
-#include "affinity_udp.bpf.h"
+#include "choose_rules.bpf.h"
 #include "stage.bpf.h"
 
 /* Not inlined: its stack and its registers are no burden on the packets that never come here. */
-static __noinline __u32 choose_udp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
-				   __u64 hash)
+static __noinline __u32 choose_udp(struct xdp_md *ctx, const struct handover *service, __u64 hash)
 {
 	struct tuple tuple = {};
 
 	if (tuple_plain(ctx, &tuple, TR_UDP))
 		return NO_WORD;
-	return rules_udp(&tuple, set, service, hash, 1);
+	return write_udp(&tuple, service, hash);
 }
 
 SEC("xdp")
@@ -36,6 +35,6 @@ int tr_udp(struct xdp_md *ctx)
 	inner.syn = 0;
 	number = choose_steady(service, TR_UDP, inner.hash);
 	if (number == ASK_TABLE)
-		number = choose_udp(ctx, set, service, inner.hash);
-	return forward(ctx, set, line, TR_UDP, number, &inner);
+		number = choose_udp(ctx, service, inner.hash);
+	return forward(ctx, set, line, number, &inner);
 }

@@ -29,10 +29,16 @@ static void write_lengths(struct dataplane *dp)
 	dataplane_store_words(dp->settings, &settings, sizeof(settings));
 }
 
+static void write_bits(struct dataplane *dp)
+{
+	dataplane_store_words(dp->filter->words, dp->wanted.words, sizeof(dp->wanted.words));
+	dataplane_store_words(dp->settings->sources, dp->wanted.sources, sizeof(dp->wanted.sources));
+}
+
 void dataplane_filter_add(struct dataplane *dp, const struct tr_prefix *prefix)
 {
 	vip_filter_add(&dp->wanted, prefix);
-	dataplane_store_words(dp->filter->words, dp->wanted.words, sizeof(dp->wanted.words));
+	write_bits(dp);
 	write_lengths(dp);
 }
 
@@ -46,7 +52,7 @@ int dataplane_filter_build(struct dataplane *dp)
 	vip_filter_clear(&dp->wanted);
 	for (size_t i = 0; i < running->n_addresses; i++)
 		vip_filter_add(&dp->wanted, &running->addresses[i].prefix);
-	dataplane_store_words(dp->filter->words, dp->wanted.words, sizeof(dp->wanted.words));
+	write_bits(dp);
 	write_lengths(dp);
 	return 0;
 }

@@ -10,6 +10,21 @@
 void vip_filter_clear(struct vip_filter *filter)
 {
 	*filter = (struct vip_filter){ .lengths = { { .known = 1 }, { .known = 1 } } };
+	/* 0/8, 127/8, 224/3: from where no packet can come. IPv6's are told by other means. */
+	for (uint32_t octet = 0; octet < 256; octet++)
+		if (octet == 0 || octet == 127 || octet >= 224)
+			filter->sources[TR_IPV4][octet / 64] |= 1ULL << octet % 64;
+}
+
+/* bits: of the address that the prefix fixes; needed: those that the bit comes from. */
+static void add_source(struct vip_filter *filter, uint32_t family, uint64_t first, uint32_t bits, uint32_t needed)
+{
+	uint32_t bit = tr_source_bit(first, family);
+
+	if (bits < needed)
+		memset(filter->sources[family], 0xff, sizeof(filter->sources[family]));
+	else
+		filter->sources[family][bit / 64] |= 1ULL << bit % 64;
 }
 
 static struct tr_addr mask_of(uint32_t len)
@@ -47,8 +62,12 @@ void vip_filter_add(struct vip_filter *filter, const struct tr_prefix *prefix)
 	memcpy(halves, &prefix->addr, sizeof(halves));
 	bit = tr_filter_bit(halves[0], halves[1], prefix->len);
 	filter->words[bit / 64] |= 1ULL << bit % 64;
-	if (addr_is_v4(&prefix->addr) || addr_in_prefix(&first_v4, prefix))
+	if (addr_is_v4(&prefix->addr) || addr_in_prefix(&first_v4, prefix)) {
 		add_length(&filter->lengths[TR_IPV4], prefix->len);
-	if (!addr_is_v4(&prefix->addr))
+		add_source(filter, TR_IPV4, prefix->addr.w[3], prefix->len < 96 ? 0 : prefix->len - 96, 8);
+	}
+	if (!addr_is_v4(&prefix->addr)) {
 		add_length(&filter->lengths[TR_IPV6], prefix->len);
+		add_source(filter, TR_IPV6, halves[0], prefix->len, TR_SOURCE_BITS6);
+	}
 }

@@ -14,6 +14,7 @@
 struct vip_filter {
 	uint64_t words[TR_FILTER_WORDS];
 	struct tr_lengths lengths[TR_FAMILY_COUNT];
+	uint64_t sources[TR_FAMILY_COUNT][TR_SOURCE_WORDS];	/* tr_settings.sources */
 };
 
 /* As for no address at all: everything is known not to be a VIP's. */

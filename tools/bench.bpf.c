@@ -53,7 +53,7 @@ static __always_inline __u32 ports(__u64 flow)
 
 	both |= bpf_htonl(client_port(flow) << 16);
 	if (front.vary == FRONT_VARY_PORT)
-		both |= bpf_htonl(flow & 0xffff);
+		both |= bpf_htonl(flow & 0xffff ?: 1);	/* port 0 is nobody's */
 	return both;
 }
 

@@ -347,6 +347,7 @@ static void apply_lookups(struct harness *h, const struct world *world)
 void harness_settings(struct harness *h, const struct tr_settings *settings)
 {
 	*h->settings = *settings;
+	memcpy(h->settings->sources, h->filter.sources, sizeof(h->settings->sources));
 	h->settings->generation = ++h->generation;
 	reference_forget_flows(h->reference);
 }

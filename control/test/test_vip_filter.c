@@ -58,6 +58,37 @@ static int clear(void **state)
 	return 0;
 }
 
+static bool is_doubtful(const char *text)
+{
+	struct tr_addr addr;
+	uint32_t family, bit;
+
+	assert_int_equal(addr_parse(text, &addr), 0);
+	family = addr_is_v4(&addr) ? TR_IPV4 : TR_IPV6;
+	bit = tr_source_bit(family == TR_IPV4 ? addr.w[3] : addr.w[0] | (uint64_t)addr.w[1] << 32, family);
+	return filter.sources[family][bit / 64] >> bit % 64 & 1;
+}
+
+static void test_sources(void **state)
+{
+	static const char *const martians[] = { "0.0.0.1", "127.0.0.1", "224.0.0.1", "240.1.2.3", "255.255.255.255" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(martians); i++)
+		assert_true(is_doubtful(martians[i]));
+	assert_false(is_doubtful("192.0.2.1"));
+	assert_false(is_doubtful("2001:db8::1"));
+	add("192.0.2.0/24");
+	add("2001:db8::1");
+	assert_true(is_doubtful("192.0.2.1"));
+	assert_true(is_doubtful("2001:db8:0:ffff::1"));
+	assert_false(is_doubtful("2001:db8:1::1"));
+	assert_false(is_doubtful("193.0.2.1"));
+	assert_false(is_doubtful("126.0.0.1"));
+	add("2400::/16");		/* shorter than what the bit comes from */
+	assert_true(is_doubtful("2400:1234::1"));
+	assert_true(is_doubtful("2a00::1"));
+}
+
 static void test_empty(void **state)
 {
 	assert_false(may_be_vip("192.0.2.1"));
@@ -132,7 +163,8 @@ static void test_random(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_empty, clear),    cmocka_unit_test_setup(test_addresses, clear),
+		cmocka_unit_test_setup(test_empty, clear),
+		cmocka_unit_test_setup(test_sources, clear),    cmocka_unit_test_setup(test_addresses, clear),
 		cmocka_unit_test_setup(test_prefixes, clear), cmocka_unit_test_setup(test_too_many_lengths, clear),
 		cmocka_unit_test_setup(test_random, clear),
 	};

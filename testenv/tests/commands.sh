@@ -6,7 +6,8 @@ set -euo pipefail
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
 # Few flows, so that a look into all of their map is quick.
-limits='limits: { backends: 100, vips: 10, ring_words: 131074, cache: 64, tcp_flows: 64, syn_flows: 64, udp_flows: 64, tracked_flows: 64 }'
+limits='limits: { backends: 100, vips: 10, ring_words: 131074, cache: 64, tcp_flows: 64, syn_flows: 64, udp_flows: 64, tracked_flows: 64,
+	fragments: 64 }'
 commands=(run check load attach detach unload status stats decap version help)
 
 configure_with() {
@@ -97,11 +98,12 @@ load_waits() {
 prints_every_map() {
 	local map
 	for map in vip_addresses vip_prefixes services vips rings backends settings verdicts vip_traffic backend_traffic \
-		backend_info pool_info vip_info vip_old pool_flows pool_counts flows flow_state instance scratch vip_cache; do
+		backend_info pool_info vip_info vip_old pool_flows pool_counts flows flow_state backend_tags fragments \
+		tokens instance scratch vip_cache; do
 		bpftool -j map dump pinned "$pins/$tag/$map" > "$tmp/dump"
 		grep -q '"formatted"' "$tmp/dump" || { echo "$map"; head -c 300 "$tmp/dump"; return 1; }
 	done
-	equal 2 "$(bpftool -j map dump pinned "$pins/$tag/stages" | json "len(s)")"
+	equal 7 "$(bpftool -j map dump pinned "$pins/$tag/stages" | json "len(s)")"
 }
 
 # A socket like systemd's: READY=1 when the controller forwards, STOPPING=1 at its end.

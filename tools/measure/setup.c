@@ -117,7 +117,7 @@ static int add_vip(const struct target *target, uint32_t vip)
 	return update(target, "vips", &vip, &value);
 }
 
-static int fill_vips(const struct target *target)
+static int fill_vips(const struct target *target, struct tr_settings *settings)
 {
 	struct vip_filter filter;
 	uint32_t id = 1;
@@ -133,6 +133,7 @@ static int fill_vips(const struct target *target)
 	}
 	for (uint32_t number = 0; number < FRONT_PREFIXES && !err; number++)
 		err = add_prefix(target, &filter, number, id++);
+	memcpy(settings->sources, filter.sources, sizeof(settings->sources));
 	return err ?: fill_filter(target, &filter);
 }
 
@@ -228,7 +229,7 @@ int target_fill(const struct target *target)
 		fill_backends(backends);
 		fill_rings(rings);
 		fill_settings(settings);
-		err = fill_vips(target);
+		err = fill_vips(target, settings);
 	}
 	if (backends)
 		munmap(backends, backends_size);
