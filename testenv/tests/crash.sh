@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A `tailrace load` that is killed at any point, and the next one: the first load of an instance, the replacement of its
 # programs under traffic, and changes of the configuration. kill_at.so ends the process after its N-th call of a kind.
+# CRASH_PART: the replacements alone, of a program attached by a link or by ip: crash_link.sh and crash_ip.sh, so that they run beside this.
 set -euo pipefail
 # shellcheck source=../lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -237,7 +238,7 @@ test_replacement() {
 	begin_stream
 	for kind; do
 		from=1
-		[ "${kind% *}" != get ] || from=29	# those before only take over what is pinned
+		[ "${kind% *}" != get ] || from=32	# those before only take over what is pinned
 		ok "$whose: a replacement is killed after any ${kind% *}" \
 			at_every_point "${kind#* }" replacement "$(kind_of "${kind% *}")" 1 "$from"
 		ok "$whose: a replacement is killed after any ${kind% *}, then the old build again" \
@@ -364,15 +365,23 @@ test_changes() {
 	ok "no packet under another verdict" equal "" "$(bad_verdicts | grep -v ^no_service)"
 }
 
-begin crash
+begin "crash${CRASH_PART:-}"
 bring_up
-test_first_load
+[ -n "${CRASH_PART:-}" ] || test_first_load
 one_vip 4096
 ok "load" load
-ok "attach" attach
-test_replacement link "update 2" "pin 6" "link_update 1" "rename 6"
-on balancer "$tailrace" detach eth0 -i "$tag" 2> /dev/null
-on balancer ip link set dev eth0 xdp pinned "$pins/$tag/entry"
-test_replacement ip "get 31" "rename 6"
-test_changes
+case ${CRASH_PART:-} in
+link)
+	ok "attach" attach
+	test_replacement link "update 2" "pin 11" "link_update 1" "rename 11"
+	;;
+ip)
+	on balancer ip link set dev eth0 xdp pinned "$pins/$tag/entry"
+	test_replacement ip "get 34" "rename 11"
+	;;
+*)
+	ok "attach" attach
+	test_changes
+	;;
+esac
 done_testing
