@@ -61,7 +61,7 @@ start_echo() {
 devices='[eth0]'
 configure() {
 	cat - > "$config.body"
-	printf '%s\n' "$@" | cat - "$config.body" > "$config.more"
+	printf '%s' "${@/%/$'\n'}" | cat - "$config.body" > "$config.more"
 	cat - "$config.more" > "$config" <<-END
 		instance: $tag
 		devices: $devices
