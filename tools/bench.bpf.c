@@ -48,10 +48,9 @@ static __always_inline __u32 client_port(__u64 flow)
 	return 0x8000 | (__u32)flow * 0x9e3779b1U >> 17;
 }
 
-static __always_inline __u32 ports(__u64 flow, __u32 at)
+/* both: those of the first flow, as in the packet. */
+static __always_inline __u32 ports(__u64 flow, __u32 both)
 {
-	__u32 both = HEADER(__u32, at);
-
 	both |= bpf_htonl(client_port(flow) << 16);
 	if (front.vary == FRONT_VARY_PORT)
 		both |= bpf_htonl(flow & 0xffff);
@@ -96,7 +95,7 @@ static __always_inline void write_ipv4(void *data, __u64 flow)
 	COPY(__u64, FRONT_ETH_LEN);
 	AT(__u32, data, FRONT_ETH_LEN + 8) = HEADER(__u32, FRONT_ETH_LEN + 8) | check << 16;
 	AT(__u64, data, FRONT_IP4_LEN - 8) = saddr | (__u64)daddr << 32;
-	AT(__u32, data, FRONT_IP4_LEN) = ports(flow, FRONT_IP4_LEN);
+	AT(__u32, data, FRONT_IP4_LEN) = ports(flow, HEADER(__u32, FRONT_IP4_LEN));
 }
 
 static __always_inline void write_ipv6(void *data, __u64 flow)
@@ -108,7 +107,7 @@ static __always_inline void write_ipv6(void *data, __u64 flow)
 	AT(__u64, data, FRONT_ETH_LEN + 16) = HEADER(__u64, FRONT_ETH_LEN + 16) | client << 32;
 	COPY(__u64, FRONT_ETH_LEN + 24);
 	COPY(__u64, FRONT_ETH_LEN + 32);
-	AT(__u32, data, FRONT_IP6_LEN) = ports(flow, FRONT_IP6_LEN);
+	AT(__u32, data, FRONT_IP6_LEN) = ports(flow, HEADER(__u32, FRONT_IP6_LEN));
 }
 
 SEC("xdp")
@@ -142,7 +141,7 @@ static __always_inline void write_odd_link(void *data)
 
 static __always_inline void write_odd_ports(void *data, __u64 flow, const __u32 at)
 {
-	AT(__u32, data, at) = front.no_ports ? HEADER(__u32, at) : ports(flow, at);
+	AT(__u32, data, at) = front.no_ports ? front.ports : ports(flow, front.ports);
 }
 
 static __always_inline void write_odd4(void *data, __u64 flow)

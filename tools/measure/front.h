@@ -39,7 +39,7 @@ enum front_shape {
 
 /* Read only once loaded, so that the verifier prunes what a scenario does not use. */
 struct front {
-	__u8 header[72];	/* Ethernet, IP, ports: what is written into every packet; IPv4 checksum 0 */
+	__u8 header[64];	/* Ethernet, IP, ports: what is written into every packet; IPv4 checksum 0 */
 	__u32 family;		/* enum front_family */
 	__u32 vary;		/* enum front_vary */
 	__u64 flow_mask;	/* flows - 1; a power of two less one */
@@ -48,9 +48,9 @@ struct front {
 	__u32 sum;		/* one's complement sum over the IPv4 header in `header`, not folded */
 	__u32 shape;		/* enum front_shape; from here on of what is not plain */
 	__u32 more;		/* 1: FRONT_MORE_LEN bytes between the IP header and the ports */
-	__u32 no_ports;		/* 1: the four bytes where ports would be are written as they stand in `header` */
+	__u32 ports;		/* the four bytes where ports are, or would be */
+	__u32 no_ports;		/* 1: they are the same for all flows */
 	__u32 cut;		/* FRONT_LONG: bytes that are cut from the frame's end */
-	__u32 pad;
 };
 
 #endif

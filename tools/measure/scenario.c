@@ -54,7 +54,8 @@ const struct scenario scenarios[] = {
 	{ "udp4-64k", IPV4(IPPROTO_UDP, VIP4, 443, FLOWS_64K), COUNTED(FORWARDED, 1, 1) },
 	{ "tcp6-1", IPV6(IPPROTO_TCP, VIP6, 443, 1), COUNTED(FORWARDED, 5, 5) },
 	{ "tcp6-64k", IPV6(IPPROTO_TCP, VIP6, 443, FLOWS_64K), COUNTED(FORWARDED, 5, 5) },
-	{ "allports4", IPV4(IPPROTO_TCP, ALL_PORTS4, 0, FLOWS_64K), COUNTED(FORWARDED, 61, 61),
+	/* odd ports: to port 0 nothing is sent */
+	{ "allports4", IPV4(IPPROTO_TCP, ALL_PORTS4, 1, FLOWS_64K), COUNTED(FORWARDED, 61, 61),
 	  .vary = FRONT_VARY_PORT },
 	{ "prefix4", IPV4(IPPROTO_TCP, SETUP_PREFIXES, 443, FRONT_PREFIX_FLOWS),
 	  COUNTED(FORWARDED, SETUP_PREFIX_FIRST, SETUP_PREFIX_LAST), .vary = FRONT_VARY_PREFIX },
@@ -302,6 +303,13 @@ static size_t write_ethernet(const struct scenario *scenario, uint8_t *to)
 	return scenario_l3(scenario);
 }
 
+static size_t header_len(const struct scenario *scenario)
+{
+	size_t more = scenario->verdict == TR_V_IP_OPTIONS || scenario->verdict == TR_V_EXT_HEADER ? FRONT_MORE_LEN : 0;
+
+	return scenario_floor_added(scenario) + more;
+}
+
 static enum front_shape front_shape(const struct scenario *scenario)
 {
 	if (is_plain(scenario))
@@ -335,6 +343,7 @@ size_t scenario_frame(const struct scenario *scenario, uint64_t seed, uint8_t *f
 	else
 		len = ETH_ZLEN;
 	memcpy(ret_front->header, frame, sizeof(ret_front->header));
+	memcpy(&ret_front->ports, frame + l3 + header_len(scenario), sizeof(ret_front->ports));
 	return len;
 }
 
