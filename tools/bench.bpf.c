@@ -25,6 +25,7 @@ struct {
 const volatile struct front front = {};
 
 __s32 pull;	/* bytes that the program under test put in front of the packet */
+__s32 trim;	/* negative: bytes to be cut from a long frame's end, where the program under test does not do it */
 __u64 state;	/* of the generator; packets run on one CPU, one after the other */
 
 #define AT(type, base, offset) (*(type *)((void *)(base) + (offset)))
@@ -47,10 +48,9 @@ static __always_inline __u32 client_port(__u64 flow)
 	return 0x8000 | (__u32)flow * 0x9e3779b1U >> 17;
 }
 
-static __always_inline __u32 ports(__u64 flow)
+/* both: those of the first flow, as in the packet. */
+static __always_inline __u32 ports(__u64 flow, __u32 both)
 {
-	__u32 both = HEADER(__u32, front.family == FRONT_IPV6 ? FRONT_IP6_LEN : FRONT_IP4_LEN);
-
 	both |= bpf_htonl(client_port(flow) << 16);
 	if (front.vary == FRONT_VARY_PORT)
 		both |= bpf_htonl(flow & 0xffff ?: 1);	/* port 0 is nobody's */
@@ -76,19 +76,26 @@ static __always_inline void write_ethernet(void *data)
 	COPY(__u16, 12);
 }
 
-static __always_inline void write_ipv4(void *data, __u64 flow)
+static __always_inline __u64 ipv4_check(__be32 saddr, __be32 daddr)
 {
-	__be32 saddr = HEADER(__be32, FRONT_IP4_LEN - 8) | bpf_htonl(flow & 0xffffff), daddr = destination(flow);
 	__u64 sum = (__u64)front.sum + saddr + daddr;
 
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum & 0xffff;
+}
+
+static __always_inline void write_ipv4(void *data, __u64 flow)
+{
+	__be32 saddr = HEADER(__be32, FRONT_IP4_LEN - 8) | bpf_htonl(flow & 0xffffff), daddr = destination(flow);
+	__u64 check = ipv4_check(saddr, daddr);
+
 	COPY(__u64, FRONT_ETH_LEN);
-	AT(__u32, data, FRONT_ETH_LEN + 8) = HEADER(__u32, FRONT_ETH_LEN + 8) | (~sum & 0xffff) << 16;
+	AT(__u32, data, FRONT_ETH_LEN + 8) = HEADER(__u32, FRONT_ETH_LEN + 8) | check << 16;
 	AT(__u64, data, FRONT_IP4_LEN - 8) = saddr | (__u64)daddr << 32;
-	AT(__u32, data, FRONT_IP4_LEN) = ports(flow);
+	AT(__u32, data, FRONT_IP4_LEN) = ports(flow, HEADER(__u32, FRONT_IP4_LEN));
 }
 
 static __always_inline void write_ipv6(void *data, __u64 flow)
@@ -100,7 +107,7 @@ static __always_inline void write_ipv6(void *data, __u64 flow)
 	AT(__u64, data, FRONT_ETH_LEN + 16) = HEADER(__u64, FRONT_ETH_LEN + 16) | client << 32;
 	COPY(__u64, FRONT_ETH_LEN + 24);
 	COPY(__u64, FRONT_ETH_LEN + 32);
-	AT(__u32, data, FRONT_IP6_LEN) = ports(flow);
+	AT(__u32, data, FRONT_IP6_LEN) = ports(flow, HEADER(__u32, FRONT_IP6_LEN));
 }
 
 SEC("xdp")
@@ -120,6 +127,99 @@ int bench_front(struct xdp_md *ctx)
 		write_ipv4(data, flow);
 	else if (front.family == FRONT_IPV6)
 		write_ipv6(data, flow);
+	bpf_tail_call_static(ctx, &target, 0);
+	return XDP_ABORTED;
+}
+
+/* What is not plain. Of its link layer and what follows it the stages load 8 bytes at once, tags or not: so it is stored. */
+static __always_inline void write_odd_link(void *data)
+{
+	COPY(__u64, 0);
+	COPY(__u32, 8);
+	COPY(__u64, 12);
+}
+
+static __always_inline void write_odd_ports(void *data, __u64 flow, const __u32 at)
+{
+	AT(__u32, data, at) = front.no_ports ? front.ports : ports(flow, front.ports);
+}
+
+static __always_inline void write_odd4(void *data, __u64 flow)
+{
+	__be32 saddr = HEADER(__be32, FRONT_IP4_LEN - 8) | bpf_htonl(flow & 0xffffff);
+	__be32 daddr = HEADER(__be32, FRONT_IP4_LEN - 4);
+
+	write_odd_link(data);
+	AT(__u64, data, 20) = HEADER(__u64, 20) | ipv4_check(saddr, daddr) << 32;
+	AT(__u64, data, FRONT_IP4_LEN - 8) = saddr | (__u64)daddr << 32;
+	if (front.more)
+		write_odd_ports(data, flow, FRONT_IP4_LEN + FRONT_MORE_LEN);
+	else
+		write_odd_ports(data, flow, FRONT_IP4_LEN);
+}
+
+static __always_inline void write_tagged4(void *data, __u64 flow)
+{
+	__be32 saddr = HEADER(__be32, FRONT_TAG_LEN + FRONT_IP4_LEN - 8) | bpf_htonl(flow & 0xffffff);
+	__be32 daddr = HEADER(__be32, FRONT_TAG_LEN + FRONT_IP4_LEN - 4);
+
+	write_odd_link(data);
+	COPY(__u64, 20);
+	AT(__u32, data, 28) = HEADER(__u32, 28) | ipv4_check(saddr, daddr);
+	AT(__u64, data, FRONT_TAG_LEN + FRONT_IP4_LEN - 8) = saddr | (__u64)daddr << 32;
+	write_odd_ports(data, flow, FRONT_TAG_LEN + FRONT_IP4_LEN);
+}
+
+static __always_inline void write_odd6(void *data, __u64 flow)
+{
+	__u64 client = bpf_htonl(flow & 0xffffff);
+
+	write_odd_link(data);
+	COPY(__u16, 20);
+	COPY(__u64, 22);
+	AT(__u64, data, 30) = HEADER(__u64, 30) | client << 32;
+	COPY(__u64, 38);
+	COPY(__u64, 46);
+	if (front.more)
+		write_odd_ports(data, flow, FRONT_IP6_LEN + FRONT_MORE_LEN);
+	else
+		write_odd_ports(data, flow, FRONT_IP6_LEN);
+}
+
+/* A plain packet, but that what answers it copies the link layer in words of 8 bytes. */
+static __always_inline void write_long(void *data, __u64 flow)
+{
+	write_ipv4(data, flow);
+	COPY(__u64, 0);
+	COPY(__u64, 8);
+}
+
+/*
+ * The front of what is not plain, by itself, so that the plain one's is not touched. A long frame's end is cut twice: by nothing here
+ * where the program under test has cut it, and then made whole again (what comes back is zeroes); so both cost the same.
+ */
+SEC("xdp")
+int bench_front_odd(struct xdp_md *ctx)
+{
+	__u64 flow = next_flow();
+	void *data, *end;
+
+	if (bpf_xdp_adjust_head(ctx, pull))
+		return XDP_ABORTED;
+	if (front.shape == FRONT_LONG && (bpf_xdp_adjust_tail(ctx, trim) || bpf_xdp_adjust_tail(ctx, front.cut)))
+		return XDP_ABORTED;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + (front.family == FRONT_IPV6 ? FRONT_ODD_LEN : FRONT_IP4_LEN + FRONT_MORE_LEN + 4) > end)
+		return XDP_ABORTED;
+	if (front.family == FRONT_IPV6)
+		write_odd6(data, flow);
+	else if (front.shape == FRONT_TAGGED)
+		write_tagged4(data, flow);
+	else if (front.shape == FRONT_LONG)
+		write_long(data, flow);
+	else
+		write_odd4(data, flow);
 	bpf_tail_call_static(ctx, &target, 0);
 	return XDP_ABORTED;
 }

@@ -15,13 +15,15 @@ struct check_run {
 };
 
 /*
- * Sent back with an outer header of added bytes whose lengths and checksum are right, and inside it a packet whose
- * own are. Every repeat added as much: any other sum would have left the frame longer or shorter.
+ * Of what went in (frame, len bytes): sent back with an outer header whose lengths and checksum are right, and inside it a packet whose
+ * own are, and whose rest is what it was. Every repeat added as much: any other sum would have left the frame longer or shorter.
+ * The floor's outer header is a constant: its lengths are those of the plain frames.
  */
-int check_forwarded(const struct scenario *scenario, const char *who, const struct check_run *run, size_t added,
-		    size_t len);
-/* In addition to check_forwarded(): to the MAC and IP address of one of the set-up's backends. */
-int check_backend(const struct scenario *scenario, const struct check_run *run);
+int check_floor(const struct scenario *scenario, const struct check_run *run, const uint8_t *frame, size_t len);
+/* In addition: tags as they were, and to the MAC and IP address of one of the set-up's backends. */
+int check_forwarded(const struct scenario *scenario, const struct check_run *run, const uint8_t *frame, size_t len);
+/* Sent back to where it came from: echo, or word that it does not fit. */
+int check_answered(const struct scenario *scenario, const struct check_run *run, const uint8_t *frame, size_t len);
 /* Passed, and still what went in. */
 int check_passed(const struct scenario *scenario, const struct check_run *run, const uint8_t *frame, size_t len);
 /* Every packet is counted by the scenario's verdict, its VIP, and as many backends as its flows must have. */

@@ -25,6 +25,18 @@ enum front_vary {
 #define FRONT_IP6_LEN (FRONT_ETH_LEN + 40)
 #define FRONT_LEN_MAX (FRONT_IP6_LEN + 4)
 
+/* What a packet that is not plain has more. */
+enum front_shape {
+	FRONT_PLAIN,
+	FRONT_ODD,			/* nothing, but another program than tr_tcp and tr_udp takes it */
+	FRONT_TAGGED,			/* IPv4 behind one VLAN tag */
+	FRONT_LONG,			/* IPv4 that the program under test cuts to FRONT_QUOTE bytes and puts headers in front of */
+};
+#define FRONT_TAG_LEN 4
+#define FRONT_MORE_LEN 8		/* of IPv4 options, or of the extension header */
+#define FRONT_QUOTE 548
+#define FRONT_ODD_LEN (FRONT_IP6_LEN + FRONT_MORE_LEN + 4)
+
 /* Read only once loaded, so that the verifier prunes what a scenario does not use. */
 struct front {
 	__u8 header[64];	/* Ethernet, IP, ports: what is written into every packet; IPv4 checksum 0 */
@@ -34,7 +46,11 @@ struct front {
 	__u64 multiplier;	/* 5 modulo 8, and the increment odd: the generator then has its full period */
 	__u64 increment;
 	__u32 sum;		/* one's complement sum over the IPv4 header in `header`, not folded */
-	__u32 pad;
+	__u32 shape;		/* enum front_shape; from here on of what is not plain */
+	__u32 more;		/* 1: FRONT_MORE_LEN bytes between the IP header and the ports */
+	__u32 ports;		/* the four bytes where ports are, or would be */
+	__u32 no_ports;		/* 1: they are the same for all flows */
+	__u32 cut;		/* FRONT_LONG: bytes that are cut from the frame's end */
 };
 
 #endif

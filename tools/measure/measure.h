@@ -3,6 +3,7 @@
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,10 +15,13 @@
 struct bench {
 	struct bench_bpf *programs;
 	const struct scenario *scenario;
-	uint8_t frame[SCENARIO_FRAME_MAX];
-	size_t len;
+	struct bpf_program *front;
+	uint8_t frame[SCENARIO_FRAME_MAX], first[SCENARIO_FRAME_MAX];
+	size_t len, first_len;
 };
 
+/* Whether this build has the stage that the scenario is about. */
+bool bench_can_run(const struct scenario *scenario, const struct target *target);
 /* seed: of the order in which the flows come. 0, or a negative errno that has been logged. */
 int bench_open(struct bench *bench, const struct scenario *scenario, uint64_t seed);
 void bench_close(struct bench *bench);

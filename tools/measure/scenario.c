@@ -23,6 +23,17 @@
 #define FLOWS_1M (1ULL << 20)
 #define FLOWS_ALL (1ULL << 32)		/* none comes twice in a run */
 #define PAYLOAD 6			/* bytes behind TCP; a minimal Ethernet frame over IPv4 */
+#define LONG 1500			/* bytes of an IP packet that fits no backend's next hop once encapsulated */
+#define ICMP_LEN 8
+#define CLIENT (10U << 24)		/* 10.0.0.0, which the front program counts up from; of an ICMP error the router */
+#define CLIENT_PORT 0x8000
+#define QUOTED_CLIENT (CLIENT + 77)
+#define TAG_TCI 0x2064			/* priority 1, VLAN 100 */
+#define IP_DF 0x4000
+#define IP_MF 0x2000
+#define FRAGMENT_ID 0x4711
+#define FRAGMENT_OFFSET 1480
+#define FRAGMENT_PORT 443		/* of the first fragment */
 
 #define IPV4(protocol_, daddr_, port_, flows_)                                                     \
 	.family = FRONT_IPV4, .protocol = (protocol_), .daddr = (daddr_), .port = (port_), .flows = (flows_)
@@ -43,7 +54,8 @@ const struct scenario scenarios[] = {
 	{ "udp4-64k", IPV4(IPPROTO_UDP, VIP4, 443, FLOWS_64K), COUNTED(FORWARDED, 1, 1) },
 	{ "tcp6-1", IPV6(IPPROTO_TCP, VIP6, 443, 1), COUNTED(FORWARDED, 5, 5) },
 	{ "tcp6-64k", IPV6(IPPROTO_TCP, VIP6, 443, FLOWS_64K), COUNTED(FORWARDED, 5, 5) },
-	{ "allports4", IPV4(IPPROTO_TCP, ALL_PORTS4, 0, FLOWS_64K), COUNTED(FORWARDED, 61, 61),
+	/* odd ports: to port 0 nothing is sent */
+	{ "allports4", IPV4(IPPROTO_TCP, ALL_PORTS4, 1, FLOWS_64K), COUNTED(FORWARDED, 61, 61),
 	  .vary = FRONT_VARY_PORT },
 	{ "prefix4", IPV4(IPPROTO_TCP, SETUP_PREFIXES, 443, FRONT_PREFIX_FLOWS),
 	  COUNTED(FORWARDED, SETUP_PREFIX_FIRST, SETUP_PREFIX_LAST), .vary = FRONT_VARY_PREFIX },
@@ -60,6 +72,15 @@ const struct scenario scenarios[] = {
 	{ "track4-64k", IPV4(IPPROTO_TCP, TRACK4, 443, FLOWS_64K), TO(SETUP_VIP_TRACK, CURRENT),
 	  .before = FLOWS_64K, .tracks = true },
 	{ "client4-64k", IPV4(IPPROTO_TCP, CLIENT4, 443, FLOWS_64K), TO(SETUP_VIP_CLIENT, CURRENT) },
+	{ "echo4", IPV4(IPPROTO_ICMP, VIP4, 0, 1), COUNTED(ECHO, 0, 0), .reach = 3.5 },
+	{ "echo6", IPV6(IPPROTO_ICMPV6, VIP6, 0, 1), COUNTED(ECHO, 0, 0) },
+	{ "icmperr4", IPV4(IPPROTO_ICMP, VIP4, 443, 1), COUNTED(ICMP_ERROR, 1, 1) },
+	{ "frag4", IPV4(IPPROTO_UDP, VIP4, 0, 1), COUNTED(FRAGMENT, 1, 1), .reach = 8 },
+	{ "ext6", IPV6(IPPROTO_TCP, VIP6, 443, 1), COUNTED(EXT_HEADER, 5, 5), .reach = 5 },
+	{ "opt4", IPV4(IPPROTO_TCP, VIP4, 443, 1), COUNTED(IP_OPTIONS, 1, 1) },
+	{ "vlan4", IPV4(IPPROTO_TCP, VIP4, 443, 1), COUNTED(VLAN, 1, 1), .reach = 4.5 },
+	{ "vlan4-64k", IPV4(IPPROTO_TCP, VIP4, 443, FLOWS_64K), COUNTED(VLAN, 1, 1) },
+	{ "toobig4", IPV4(IPPROTO_TCP, VIP4, 443, 1), COUNTED(TOO_BIG_ANSWERED, 0, 0) },
 	{ "arp", .family = FRONT_ARP, .flows = 1, COUNTED(NOT_IP, 0, 0), .reach = 1.5 },
 };
 const size_t n_scenarios = ARRAY_SIZE(scenarios);
@@ -77,23 +98,71 @@ size_t scenario_floor_added(const struct scenario *scenario)
 	return scenario->family == FRONT_IPV6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 }
 
-size_t scenario_added(const struct scenario *scenario)
+bool scenario_is_forwarded(const struct scenario *scenario)
 {
-	return scenario->verdict == TR_V_FORWARDED ? scenario_floor_added(scenario) : 0;
+	switch (scenario->verdict) {
+	case TR_V_FORWARDED:
+	case TR_V_FRAGMENT:
+	case TR_V_IP_OPTIONS:
+	case TR_V_EXT_HEADER:
+	case TR_V_VLAN:
+	case TR_V_ICMP_ERROR:
+		return true;
+	default:
+		return false;
+	}
 }
 
-static size_t write_l4(const struct scenario *scenario, uint8_t *to)
+bool scenario_is_answered(const struct scenario *scenario)
 {
-	struct tcphdr tcp = { .dest = htons(scenario->port), .doff = 5, .syn = scenario->syn, .ack = !scenario->syn };
-	struct udphdr udp = { .dest = htons(scenario->port) };
+	return scenario->verdict == TR_V_ECHO || scenario->verdict == TR_V_TOO_BIG_ANSWERED;
+}
 
-	if (scenario->protocol == IPPROTO_TCP) {
-		memcpy(to, &tcp, sizeof(tcp));
-	} else {
-		udp.len = htons(sizeof(tcp) + PAYLOAD);
-		memcpy(to, &udp, sizeof(udp));
+static bool is_plain(const struct scenario *scenario)
+{
+	return scenario->verdict == TR_V_FORWARDED || !(scenario_is_forwarded(scenario) || scenario_is_answered(scenario));
+}
+
+enum tr_stage scenario_stage(const struct scenario *scenario)
+{
+	if (is_plain(scenario))
+		return TR_STAGE_COUNT;
+	switch (scenario->verdict) {
+	case TR_V_FRAGMENT:
+		return TR_STAGE_FRAGMENT;
+	case TR_V_ECHO:
+	case TR_V_ICMP_ERROR:
+		return TR_STAGE_ICMP;
+	case TR_V_TOO_BIG_ANSWERED:
+		return TR_STAGE_TOO_BIG;
+	default:
+		return TR_STAGE_ANY;
 	}
-	return sizeof(tcp) + PAYLOAD;
+}
+
+size_t scenario_l3(const struct scenario *scenario)
+{
+	return FRONT_ETH_LEN + (scenario->verdict == TR_V_VLAN ? FRONT_TAG_LEN : 0);
+}
+
+size_t scenario_added(const struct scenario *scenario)
+{
+	if (scenario->verdict == TR_V_TOO_BIG_ANSWERED)
+		return sizeof(struct iphdr) + ICMP_LEN;
+	return scenario_is_forwarded(scenario) ? scenario_floor_added(scenario) : 0;
+}
+
+size_t scenario_cut(const struct scenario *scenario)
+{
+	return scenario->verdict == TR_V_TOO_BIG_ANSWERED ? LONG - FRONT_QUOTE : 0;
+}
+
+/* Folded, not inverted, of words as they lie in memory. */
+static uint16_t fold(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
 }
 
 /* In 32 bits without folding: the front program adds the addresses and folds. */
@@ -110,43 +179,149 @@ static uint32_t sum_words(const void *data, size_t len)
 	return sum;
 }
 
-static size_t write_ipv4(const struct scenario *scenario, uint8_t *to, uint32_t *ret_sum)
+struct icmp {
+	uint8_t type, code;
+	uint16_t check;
+	uint32_t rest;
+};
+_Static_assert(sizeof(struct icmp) == ICMP_LEN, "icmp");
+
+/* What an ICMP error is about: a packet from the VIP to the client. */
+static void write_quoted(const struct scenario *scenario, uint8_t *to)
 {
 	struct iphdr ip = {
-		.version = 4, .ihl = 5, .frag_off = htons(0x4000), .ttl = 63, .protocol = scenario->protocol,
+		.version = 4, .ihl = 5, .tot_len = htons(1400), .frag_off = htons(IP_DF), .ttl = 1, .protocol = IPPROTO_TCP,
 	};
-	size_t payload = write_l4(scenario, to + sizeof(ip));
+	struct tcphdr tcp = { .source = htons(scenario->port), .dest = htons(CLIENT_PORT) };
 
-	ip.tot_len = htons(sizeof(ip) + payload);
-	*ret_sum = sum_words(&ip, sizeof(ip));
-	ip.saddr = htonl(10U << 24);
+	inet_pton(AF_INET, scenario->daddr, &ip.saddr);
+	ip.daddr = htonl(QUOTED_CLIENT);
+	ip.check = ~fold(sum_words(&ip, sizeof(ip)));
+	memcpy(to, &ip, sizeof(ip));
+	memcpy(to + sizeof(ip), &tcp, 8);
+}
+
+/* pseudo: the sum over what else the checksum takes in. */
+static size_t write_icmp(const struct scenario *scenario, uint8_t *to, uint32_t pseudo)
+{
+	bool v6 = scenario->family == FRONT_IPV6, echo = scenario->verdict == TR_V_ECHO;
+	struct icmp icmp = { .type = v6 ? 128 : echo ? 8 : 11, .rest = echo ? htonl(0x12340001) : 0 };
+	size_t len = sizeof(icmp) + (echo ? sizeof(struct tcphdr) + PAYLOAD - sizeof(icmp) : sizeof(struct iphdr) + 8);
+
+	memcpy(to, &icmp, sizeof(icmp));
+	if (!echo)
+		write_quoted(scenario, to + sizeof(icmp));
+	icmp.check = ~fold((uint64_t)sum_words(to, len) + pseudo + (v6 ? htons(len) + htons(IPPROTO_ICMPV6) : 0));
+	memcpy(to, &icmp, sizeof(icmp));
+	return len;
+}
+
+static size_t write_l4(const struct scenario *scenario, uint8_t *to)
+{
+	struct tcphdr tcp = { .dest = htons(scenario->port), .doff = 5, .syn = scenario->syn, .ack = !scenario->syn };
+	struct udphdr udp = { .dest = htons(scenario->port), .len = htons(sizeof(tcp) + PAYLOAD) };
+
+	if (scenario->verdict == TR_V_FRAGMENT)		/* a later one: no header */
+		memset(to, 0x5a, sizeof(tcp) + PAYLOAD);
+	else if (scenario->protocol == IPPROTO_TCP)
+		memcpy(to, &tcp, sizeof(tcp));
+	else
+		memcpy(to, &udp, sizeof(udp));
+	return scenario->verdict == TR_V_TOO_BIG_ANSWERED ? LONG - sizeof(struct iphdr) : sizeof(tcp) + PAYLOAD;
+}
+
+static struct iphdr ipv4_header(const struct scenario *scenario)
+{
+	struct iphdr ip = {
+		.version = 4, .ihl = 5, .frag_off = htons(IP_DF), .ttl = 63, .protocol = scenario->protocol,
+	};
+
+	if (scenario->verdict == TR_V_FRAGMENT) {
+		ip.frag_off = htons(FRAGMENT_OFFSET / 8);
+		ip.id = htons(FRAGMENT_ID);
+	}
+	return ip;
+}
+
+/* *ret_sum: without the addresses. */
+static size_t write_ipv4(const struct scenario *scenario, uint8_t *to, uint32_t *ret_sum)
+{
+	static const uint8_t options[FRONT_MORE_LEN] = { 0x94, 4, 0, 0, 1, 1, 1, 0 };	/* router alert, three times nothing, end */
+	struct iphdr ip = ipv4_header(scenario);
+	size_t header = sizeof(ip), payload;
+
+	if (scenario->verdict == TR_V_IP_OPTIONS) {
+		memcpy(to + sizeof(ip), options, sizeof(options));
+		header += sizeof(options);
+	}
+	ip.ihl = header / 4;
+	payload = scenario->protocol == IPPROTO_ICMP ? write_icmp(scenario, to + header, 0) : write_l4(scenario, to + header);
+	ip.tot_len = htons(header + payload);
+	*ret_sum = sum_words(&ip, sizeof(ip)) + sum_words(to + sizeof(ip), header - sizeof(ip));
+	ip.saddr = htonl(CLIENT);
 	inet_pton(AF_INET, scenario->daddr, &ip.daddr);
 	memcpy(to, &ip, sizeof(ip));
-	return sizeof(ip) + payload;
+	return header + payload;
 }
 
 static size_t write_ipv6(const struct scenario *scenario, uint8_t *to)
 {
+	static const uint8_t options[FRONT_MORE_LEN] = { IPPROTO_TCP, 0, 1, 4 };	/* of the destination: padding */
 	struct ipv6hdr ip = { .version = 6, .nexthdr = scenario->protocol, .hop_limit = 63 };
-	size_t payload = write_l4(scenario, to + sizeof(ip));
+	size_t header = sizeof(ip), payload;
 
-	ip.payload_len = htons(payload);
 	inet_pton(AF_INET6, "2001:db8:c::", &ip.saddr);
 	inet_pton(AF_INET6, scenario->daddr, &ip.daddr);
+	if (scenario->verdict == TR_V_EXT_HEADER) {
+		ip.nexthdr = IPPROTO_DSTOPTS;
+		memcpy(to + sizeof(ip), options, sizeof(options));
+		header += sizeof(options);
+	}
+	if (scenario->protocol == IPPROTO_ICMPV6)
+		payload = write_icmp(scenario, to + header, sum_words(&ip.saddr, 2 * sizeof(ip.saddr)));
+	else
+		payload = write_l4(scenario, to + header);
+	ip.payload_len = htons(header - sizeof(ip) + payload);
 	memcpy(to, &ip, sizeof(ip));
-	return sizeof(ip) + payload;
+	return header + payload;
 }
 
-static const uint16_t ethertypes[] = {
-	[FRONT_IPV4] = ETH_P_IP,
-	[FRONT_IPV6] = ETH_P_IPV6,
-	[FRONT_ARP] = ETH_P_ARP,
-};
+static size_t write_ethernet(const struct scenario *scenario, uint8_t *to)
+{
+	static const uint16_t ethertypes[] = {
+		[FRONT_IPV4] = ETH_P_IP,
+		[FRONT_IPV6] = ETH_P_IPV6,
+		[FRONT_ARP] = ETH_P_ARP,
+	};
+	struct ethhdr eth = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 2 }, htons(ethertypes[scenario->family]) };
+	uint16_t tag[2] = { htons(TAG_TCI), eth.h_proto };
+
+	if (scenario->verdict == TR_V_VLAN)
+		eth.h_proto = htons(ETH_P_8021Q);
+	memcpy(to, &eth, sizeof(eth));
+	memcpy(to + sizeof(eth), tag, sizeof(tag));
+	return scenario_l3(scenario);
+}
+
+static size_t header_len(const struct scenario *scenario)
+{
+	size_t more = scenario->verdict == TR_V_IP_OPTIONS || scenario->verdict == TR_V_EXT_HEADER ? FRONT_MORE_LEN : 0;
+
+	return scenario_floor_added(scenario) + more;
+}
+
+static enum front_shape front_shape(const struct scenario *scenario)
+{
+	if (is_plain(scenario))
+		return FRONT_PLAIN;
+	if (scenario->verdict == TR_V_TOO_BIG_ANSWERED)
+		return FRONT_LONG;
+	return scenario->verdict == TR_V_VLAN ? FRONT_TAGGED : FRONT_ODD;
+}
 
 size_t scenario_frame(const struct scenario *scenario, uint64_t seed, uint8_t *frame, struct front *ret_front)
 {
-	struct ethhdr eth = { { 2, 0, 0, 0, 0, 1 }, { 2, 0, 0, 0, 0, 2 }, htons(ethertypes[scenario->family]) };
-	size_t len = ETH_ZLEN;
+	size_t len, l3;
 
 	*ret_front = (struct front){
 		.family = scenario->family,
@@ -154,13 +329,41 @@ size_t scenario_frame(const struct scenario *scenario, uint64_t seed, uint8_t *f
 		.flow_mask = scenario->flows - 1,
 		.multiplier = (seed & ~7ULL) | 5,
 		.increment = (seed >> 32) | 1,
+		.shape = front_shape(scenario),
+		.more = scenario->verdict == TR_V_IP_OPTIONS || scenario->verdict == TR_V_EXT_HEADER,
+		.no_ports = !scenario->port || scenario->verdict == TR_V_ICMP_ERROR,
+		.cut = scenario_cut(scenario),
 	};
 	memset(frame, 0, SCENARIO_FRAME_MAX);
-	memcpy(frame, &eth, sizeof(eth));
+	len = l3 = write_ethernet(scenario, frame);
 	if (scenario->family == FRONT_IPV4)
-		len = sizeof(eth) + write_ipv4(scenario, frame + sizeof(eth), &ret_front->sum);
+		len += write_ipv4(scenario, frame + l3, &ret_front->sum);
 	else if (scenario->family == FRONT_IPV6)
-		len = sizeof(eth) + write_ipv6(scenario, frame + sizeof(eth));
+		len += write_ipv6(scenario, frame + l3);
+	else
+		len = ETH_ZLEN;
 	memcpy(ret_front->header, frame, sizeof(ret_front->header));
+	memcpy(&ret_front->ports, frame + l3 + header_len(scenario), sizeof(ret_front->ports));
 	return len;
+}
+
+size_t scenario_first_fragment(const struct scenario *scenario, uint8_t *frame)
+{
+	struct udphdr udp = { .source = htons(CLIENT_PORT), .len = htons(FRAGMENT_OFFSET + sizeof(struct tcphdr) + PAYLOAD) };
+	struct iphdr ip = ipv4_header(scenario);
+	size_t l3;
+
+	if (scenario->verdict != TR_V_FRAGMENT)
+		return 0;
+	memset(frame, 0, SCENARIO_FRAME_MAX);
+	l3 = write_ethernet(scenario, frame);
+	udp.dest = htons(FRAGMENT_PORT);
+	ip.frag_off = htons(IP_MF);
+	ip.tot_len = htons(sizeof(ip) + FRAGMENT_OFFSET);
+	ip.saddr = htonl(CLIENT);
+	inet_pton(AF_INET, scenario->daddr, &ip.daddr);
+	ip.check = ~fold(sum_words(&ip, sizeof(ip)));
+	memcpy(frame + l3, &ip, sizeof(ip));
+	memcpy(frame + l3 + sizeof(ip), &udp, sizeof(udp));
+	return l3 + sizeof(ip) + FRAGMENT_OFFSET;
 }

@@ -31,7 +31,7 @@
 #define SETUP_VIP_ADDRESS6 "2001:db8:1::"	/* plus the VIP's number */
 #define SETUP_PREFIXES "100.64.0.0"
 
-#define SCENARIO_FRAME_MAX 128
+#define SCENARIO_FRAME_MAX 1536
 
 struct scenario {
 	const char *name;
@@ -40,7 +40,7 @@ struct scenario {
 	const char *daddr;
 	uint16_t port;			/* destination, host order */
 	uint64_t flows;			/* a power of two */
-	enum tr_verdict verdict;
+	enum tr_verdict verdict;	/* of other verdicts than forwarded follows what the packet looks like, too */
 	uint32_t vip_first, vip_last;	/* one of these numbers counts the packet; 0: none */
 	enum front_vary vary;
 	bool syn;			/* TCP: the first segment rather than a later one */
@@ -58,11 +58,24 @@ extern const size_t n_scenarios;
 /* NULL: there is none of this name. */
 const struct scenario *scenario_find(const char *name, size_t len);
 
-/* The length of the outer IP header that tailrace and the floor add, by the packet's family. */
+/* Sent to a backend, under whichever verdict; or answered. All others are passed. */
+bool scenario_is_forwarded(const struct scenario *scenario);
+bool scenario_is_answered(const struct scenario *scenario);
+/* The stage that its packets go through, which an older build may lack; TR_STAGE_COUNT: those that all builds have. */
+enum tr_stage scenario_stage(const struct scenario *scenario);
+
+/* Offset of the IP header in the frame. */
+size_t scenario_l3(const struct scenario *scenario);
+/* The length of what tailrace and the floor put in front of the IP packet. */
 size_t scenario_added(const struct scenario *scenario);
 size_t scenario_floor_added(const struct scenario *scenario);
 
+/* Bytes that tailrace cuts from the frame's end. */
+size_t scenario_cut(const struct scenario *scenario);
+
 /* Writes one frame of at most SCENARIO_FRAME_MAX bytes and what the front program needs to make all others of it. */
 size_t scenario_frame(const struct scenario *scenario, uint64_t seed, uint8_t *frame, struct front *ret_front);
+/* The frame that has to go through before the others, again before its record expires. 0: there is none. */
+size_t scenario_first_fragment(const struct scenario *scenario, uint8_t *frame);
 
 #endif

@@ -63,8 +63,8 @@ static int add_exact_services(const struct target *target, uint32_t id, uint32_t
 static struct tr_vip_address vip_address(uint32_t id, uint32_t vip, uint32_t len)
 {
 	if (vip >= SETUP_ALL_PORTS_FIRST && vip <= SETUP_ALL_PORTS_LAST)
-		return (struct tr_vip_address){ .id = id, .all_ports = { vip, vip }, .len = len, .alone = 1 };
-	return (struct tr_vip_address){ .id = id, .has_exact = { 1, 1 }, .len = len, .alone = 1 };
+		return (struct tr_vip_address){ .id = id, .all_ports = { vip, vip }, .len = len, .alone = 1, .echo = 1 };
+	return (struct tr_vip_address){ .id = id, .has_exact = { 1, 1 }, .len = len, .alone = 1, .echo = 1 };
 }
 
 static int fill_filter(const struct target *target, const struct vip_filter *wanted)
@@ -214,7 +214,26 @@ static void fill_settings(struct tr_settings *settings)
 		.entropy6 = htonl(0xffffffff),
 		.prefixes = FRONT_PREFIXES,
 	};
+	for (int rate = 0; rate < TR_RATE_COUNT; rate++)
+		settings->rates[rate] = (struct tr_rate_limit){ UINT32_MAX, UINT32_MAX };
 	records_place(settings);
+}
+
+/* Frames leave with the tags that they came with. An older build has no such map. */
+static int fill_tags(const struct target *target)
+{
+	struct tr_tags *tags;
+	size_t size;
+
+	if (!bpf_object__find_map_by_name(target->object, "backend_tags"))
+		return 0;
+	tags = target_memory(target, "backend_tags", sizeof(*tags), &size);
+	if (!tags)
+		return -EIO;
+	for (uint32_t number = 1; number <= SETUP_BACKENDS; number++)
+		tags[number].n = TR_TAGS_KEEP;
+	munmap(tags, size);
+	return 0;
 }
 
 int target_fill(const struct target *target)
@@ -230,6 +249,7 @@ int target_fill(const struct target *target)
 		fill_rings(rings);
 		fill_settings(settings);
 		err = fill_vips(target, settings);
+		err = err ?: fill_tags(target);
 	}
 	if (backends)
 		munmap(backends, backends_size);

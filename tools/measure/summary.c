@@ -85,8 +85,16 @@ static void print_bar(double ratio, double longest)
 
 static void print_row(const struct worker_job *job, const struct summary_row *row, double longest)
 {
+	if (isnan(row->ns)) {
+		printf("%-24s not measured: this build lacks the stage\n", row->scenario->name);
+		return;
+	}
 	printf("%-24s %7.1f %7.1f %6.2f %6.0f%%", row->scenario->name, row->ns, row->floor_ns, row->ratio,
 	       row->spread * 100);
+	if (job->against && isnan(row->against_ns)) {
+		puts("        -  lacks the stage");
+		return;
+	}
 	if (job->against) {
 		printf(" %8.1f %+7.1f ± %.1f\n", row->against_ns, row->difference, row->difference_spread / 2);
 		return;
@@ -115,7 +123,7 @@ static json_t *row_json(const struct worker_job *job, const struct summary_row *
 	json_t *object = json_pack("{s:s, s:f, s:f, s:f, s:f}", "scenario", row->scenario->name, "ns", row->ns,
 				   "floor_ns", row->floor_ns, "ratio", row->ratio, "spread", row->spread);
 
-	if (object && job->against)
+	if (object && job->against && !isnan(row->against_ns))
 		json_object_set_new(object, "against_ns", json_real(row->against_ns));
 	return object;
 }
@@ -126,7 +134,8 @@ int summary_write_json(const struct worker_job *job, const struct summary *summa
 	int err;
 
 	for (size_t i = 0; i < job->n; i++)
-		json_array_append_new(list, row_json(job, &summary->rows[i]));
+		if (!isnan(summary->rows[i].ns))
+			json_array_append_new(list, row_json(job, &summary->rows[i]));
 	errno = 0;
 	err = json_dump_file(list, path, JSON_INDENT(2) | JSON_REAL_PRECISION(4)) ? -(errno ?: EIO) : 0;
 	json_decref(list);

@@ -7,7 +7,7 @@
 
 struct summary_row {
 	const struct scenario *scenario;
-	double ns, floor_ns, ratio;
+	double ns, floor_ns, ratio;	/* NAN, and so what follows from it: the build lacks the stage */
 	double spread;			/* of ns, as a share of it */
 	double against_ns;
 	double difference;		/* ns - against_ns, paired within each process */

@@ -113,7 +113,7 @@ static int set_clock(const struct target *target)
 	return err == -ENOENT ? 0 : err;
 }
 
-static int fill_stages(const struct target *target)
+static int fill_stages(struct target *target)
 {
 	struct bpf_map *map = target_map(target, "stages");
 	int err = map ? 0 : -ENOENT;
@@ -127,7 +127,9 @@ static int fill_stages(const struct target *target)
 		err = prog ? bpf_map_update_elem(bpf_map__fd(map), &i, &prog_fd, BPF_ANY) : -ENOENT;
 		if (err)
 			log_err(err, "stage %s", stages[i]);
+		target->has_stage[i] = !err;
 	}
+	target->has_stage[TR_STAGE_COUNT] = true;
 	return err;
 }
 

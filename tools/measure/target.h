@@ -6,6 +6,7 @@
 #ifndef BENCH_TARGET_H
 #define BENCH_TARGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <bpf/libbpf.h>
@@ -16,6 +17,7 @@ struct target {
 	struct bpf_object *object;
 	int entry;			/* the program's file descriptor; the object owns it */
 	uint32_t cpus;			/* possible ones */
+	bool has_stage[TR_STAGE_COUNT + 1];	/* an older build lacks some; the last one stands for none, which all have */
 };
 
 /* What the counters say, summed over CPUs. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +28,20 @@ static int time_program(struct bench *bench, const struct target *targets, enum 
 	return bench_time_target(bench, &targets[program - TARGET], packets, ret_ns);
 }
 
+static bool has(const struct worker_job *job, const struct bench *bench, const struct target *targets, enum program program)
+{
+	if (program < TARGET)
+		return true;
+	return (program == TARGET || job->against) && bench_can_run(bench->scenario, &targets[program - TARGET]);
+}
+
 static int check(const struct worker_job *job, struct bench *bench, const struct target *targets)
 {
 	int err = bench_check_floor(bench);
 
-	for (int i = 0; i < (job->against ? WORKER_TARGETS : WORKER_AGAINST) && !err; i++) {
+	for (int i = 0; i < WORKER_TARGETS && !err; i++) {
+		if (!has(job, bench, targets, TARGET + i))
+			continue;
 		err = bench_prepare_target(bench, &targets[i]);
 		err = err ?: bench_check_target(bench, &targets[i]);
 	}
@@ -42,14 +52,18 @@ static int check(const struct worker_job *job, struct bench *bench, const struct
 static int sample(const struct worker_job *job, struct bench *bench, const struct target *targets,
 		  double ns[PROGRAMS][SAMPLES_MAX])
 {
-	int programs = job->against ? PROGRAMS : AGAINST, err = 0;
+	int programs = 0, err = 0;
+	enum program present[PROGRAMS];
 	double ignored;
 
-	for (int program = 0; program < programs && !err; program++)
-		err = time_program(bench, targets, program, job->packets, &ignored);
+	for (enum program program = 0; program < PROGRAMS; program++)
+		if (has(job, bench, targets, program))
+			present[programs++] = program;
+	for (int i = 0; i < programs && !err; i++)
+		err = time_program(bench, targets, present[i], job->packets, &ignored);
 	for (uint32_t i = 0; i < job->samples && !err; i++)
 		for (int turn = 0; turn < programs && !err; turn++) {
-			enum program program = (i + turn) % programs;
+			enum program program = present[(i + turn) % programs];
 
 			err = time_program(bench, targets, program, job->packets, &ns[program][i]);
 		}
@@ -64,21 +78,21 @@ static int measure(const struct worker_job *job, const struct scenario *scenario
 	uint64_t seed;
 	int err;
 
+	*ret = (struct worker_result){ .ns = { NAN, NAN } };
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		return log_err(-errno, "random seed");
 	err = bench_open(&bench, scenario, seed);
 	err = err ?: check(job, &bench, targets);
 	err = err ?: sample(job, &bench, targets, ns);
+	if (!err) {
+		tx = stats_median(ns[TX], job->samples);
+		ret->floor = stats_median(ns[FLOOR], job->samples) - tx;
+	}
+	for (int i = 0; i < WORKER_TARGETS && !err; i++)
+		if (has(job, &bench, targets, TARGET + i))
+			ret->ns[i] = stats_median(ns[TARGET + i], job->samples) - tx;
 	bench_close(&bench);
-	if (err)
-		return err;
-	tx = stats_median(ns[TX], job->samples);
-	*ret = (struct worker_result){
-		.floor = stats_median(ns[FLOOR], job->samples) - tx,
-		.ns[WORKER_TARGET] = stats_median(ns[TARGET], job->samples) - tx,
-		.ns[WORKER_AGAINST] = job->against ? stats_median(ns[AGAINST], job->samples) - tx : 0,
-	};
-	return 0;
+	return err;
 }
 
 /* To the last CPU that it may use: the first one gets most interrupts. */

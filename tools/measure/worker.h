@@ -21,7 +21,7 @@ struct worker_job {
 	const char *label;			/* of progress on standard error; NULL: none */
 };
 
-/* Nanoseconds for a packet, those of the front program with `return XDP_TX` subtracted. */
+/* Nanoseconds for a packet, those of the front program with `return XDP_TX` subtracted; NAN of a build without the scenario's stage. */
 struct worker_result {
 	double floor;
 	double ns[WORKER_TARGETS];
