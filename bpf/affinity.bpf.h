@@ -11,6 +11,17 @@
 #include "clock.bpf.h"
 #include "flow.bpf.h"
 
+/* A flow's key by a hash key and tr_vip.how. */
+static __noinline __u64 tuple_key(const struct tuple *t, const __u64 *hash_key, __u32 how)
+{
+	__u64 flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports), client;
+
+	if ((how & TR_HOW_MODE) != TR_MODE_CLIENT)
+		return tr_flow_key(flow);
+	client = t->family == TR_IPV4 ? hash_client4(hash_key, t->words[0]) : hash_client6(hash_key, t->words);
+	return tr_flow_key(client_key(client, flow));
+}
+
 struct choice {
 	const struct tr_settings *set;
 	__u64 key;
@@ -123,7 +134,7 @@ static __always_inline struct flow take_along(const struct choice *c, struct flo
 }
 
 /* Fills in what a moving VIP's past says; own: the base of its own word. 0, or -1: a bug. */
-static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 l4, __u32 own, struct choice *c)
+static __always_inline int choice_of_moving(const struct tuple *t, __u32 vip, __u8 l4, __u32 own, struct choice *c)
 {
 	const struct tr_vip_old *old = bpf_map_lookup_elem(&vip_old, &vip);
 	const volatile __u64 *word;
@@ -135,7 +146,7 @@ static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 
 	c->old_pool = old->pool;
 	c->idle_max = l4 == TR_UDP ? pool->t_udp : pool->t_settle;
 	c->old_mode = old->how & TR_HOW_MODE;
-	c->old_key = packet_key(ctx, old->hash_key, old->how, l4);
+	c->old_key = tuple_key(t, old->hash_key, old->how);
 	word = bucket_word(old->ring, old->ring_size, l4, c->old_key);
 	if (!word)
 		return -1;
@@ -150,7 +161,7 @@ static __always_inline int choice_of_moving(struct xdp_md *ctx, __u32 vip, __u8 
 }
 
 /* 0, or -1: a bug. */
-static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
+static __always_inline int choice_begin(const struct tuple *t, const struct tr_settings *set, const struct handover *service,
 					__u64 hash, __u8 l4, struct choice *c)
 {
 	const volatile __u64 *word;
@@ -160,7 +171,10 @@ static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_sett
 	c->mode = service->how & TR_HOW_MODE;
 	c->moving = !!(service->how & TR_HOW_MOVING);
 	c->pool = service->pool;
-	c->key = c->mode == TR_MODE_CLIENT ? packet_key(ctx, set->hash_key, c->mode, l4) : tr_flow_key(hash);
+	if (c->mode == TR_MODE_CLIENT || service->how & TR_HOW_ADDRESSES)
+		c->key = tuple_key(t, set->hash_key, service->how);
+	else
+		c->key = tr_flow_key(hash);
 	word = bucket_word(service->ring, service->ring_size, l4, c->key);
 	if (!word)
 		return -1;
@@ -172,7 +186,7 @@ static __always_inline int choice_begin(struct xdp_md *ctx, const struct tr_sett
 	c->now = clock_tick(set);
 	c->base = bucket >> TR_WORD_BASE_SHIFT & TR_BACKEND_MASK;
 	if (c->moving)
-		return choice_of_moving(ctx, service->vip, l4, c->base, c);
+		return choice_of_moving(t, service->vip, l4, c->base, c);
 	c->rec = !!(bucket & TR_WORD_REC);
 	c->doubt = c->current != c->base;
 	return 0;

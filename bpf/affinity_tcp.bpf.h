@@ -145,13 +145,16 @@ static __always_inline __u32 track_tcp(const struct choice *c, const struct flow
 	return number;
 }
 
-static __always_inline __u32 rules_tcp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
+static __always_inline __u32 rules_tcp(const struct tuple *t, const struct tr_settings *set, const struct handover *service,
 				       __u64 hash, __u32 packet, const int write)
 {
 	struct choice c = {};
 	struct flow flow;
 
-	if (choice_begin(ctx, set, service, hash, TR_TCP, &c))
+	/* Flows between two addresses share a record: the first packet of one of them, or the last, says nothing of the others. */
+	if (service->how & TR_HOW_ADDRESSES)
+		packet = 0;
+	if (choice_begin(t, set, service, hash, TR_TCP, &c))
 		return NO_WORD;
 	if (c.plain)
 		return c.current;

@@ -27,14 +27,14 @@ static __always_inline void record_udp(const struct choice *c, const struct flow
 	}
 }
 
-static __always_inline __u32 rules_udp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
+static __always_inline __u32 rules_udp(const struct tuple *t, const struct tr_settings *set, const struct handover *service,
 				       __u64 hash, const int write)
 {
 	struct choice c = {};
 	struct flow flow;
 	__u32 number;
 
-	if (choice_begin(ctx, set, service, hash, TR_UDP, &c))
+	if (choice_begin(t, set, service, hash, TR_UDP, &c))
 		return NO_WORD;
 	if (c.plain)
 		return c.current;

@@ -26,7 +26,7 @@ static __always_inline __u32 choose_steady(const struct handover *service, __u8 
 	const volatile __u64 *word;
 	__u64 bucket;
 
-	if (service->how)
+	if (service->how & ~TR_HOW_MSS)
 		return ASK_TABLE;
 	word = bucket_word(service->ring, service->ring_size, l4, hash);
 	if (!word)

@@ -9,6 +9,26 @@
 #include "decap_verdicts.h"
 #include "parse.bpf.h"
 
+/* The extension headers of RFC 8200 §4 and of IANA's registry, but for the fragment header. */
+static __always_inline int is_ext_header(__u8 next_header)
+{
+	switch (next_header) {
+	case IPPROTO_HOPOPTS:
+	case IPPROTO_ROUTING:
+	case IPPROTO_DSTOPTS:
+	case IPPROTO_AH:
+	case IPPROTO_ESP:
+	case IPPROTO_MH:
+	case 139: /* Host Identity Protocol, RFC 7401 */
+	case 140: /* Shim6, RFC 5533 */
+	case 253: /* experiments, RFC 3692 */
+	case 254:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 #define DECAP_ADDRESSES 2048		/* twice what may be told: a change adds the new before it deletes the old */
 #define DECAP_PREFIXES 8192
 

@@ -8,11 +8,9 @@
 
 #include "flow_table.h"
 #include "maps.bpf.h"
+#include "parse.bpf.h"
 
 #define NO_SLOT TR_SET_SLOTS
-
-/* Hides from the compiler where a number comes from: it would make one path for each of its values, and the verifier walks all. */
-#define OPAQUE(x) asm volatile("" : "+r"(x))
 
 /* A record in use, with its value when it was read. */
 struct flow {

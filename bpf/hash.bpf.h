@@ -63,37 +63,20 @@ static __always_inline __u64 client_key(__u64 client, __u64 flow)
 	return (client & ~0xffffffffULL) | (__u32)flow;
 }
 
-/*
- * A flow's key by a hash key and a mode (tr_vip.how), read from the packet again: for what the stage's own hash does not answer. 0:
- * a bug, the stage had seen the headers.
- */
-static __noinline __u64 packet_key(struct xdp_md *ctx, const __u64 *hash_key, __u32 how, __u32 l4)
-{
-	struct cursor c = cursor_new(ctx);
-	struct ethhdr *eth = cursor_take(&c, sizeof(*eth));
-	struct ipv6hdr *ip6;
-	struct iphdr *ip;
-	__u64 flow, client;
-	__u32 *ports;
+/* A flow, as its client sends it: what keys are made of where the stage's own hash is not enough. */
+struct tuple {
+	__u64 words[4];			/* source, destination; IPv4: the addresses in words 0 and 2 */
+	__u32 ports;			/* source and destination as in the packet */
+	__u8 family;			/* enum tr_family */
+	__u8 l4;			/* enum tr_l4 */
+	__u16 pad;
+};
 
-	if (!eth)
-		return 0;
-	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
-		ip = cursor_take(&c, sizeof(*ip));
-		ports = cursor_take(&c, sizeof(*ports));
-		if (!ip || !ports)
-			return 0;
-		flow = hash_flow4(hash_key, ip->saddr, ip->daddr, *ports, l4);
-		client = hash_client4(hash_key, ip->saddr);
-	} else {
-		ip6 = cursor_take(&c, sizeof(*ip6));
-		ports = cursor_take(&c, sizeof(*ports));
-		if (!ip6 || !ports)
-			return 0;
-		flow = hash_flow6(hash_key, &ip6->saddr, *ports, l4);
-		client = hash_client6(hash_key, &ip6->saddr);
-	}
-	return tr_flow_key((how & TR_HOW_MODE) == TR_MODE_CLIENT ? client_key(client, flow) : flow);
+static __always_inline __u64 tuple_hash(const struct tuple *t, const __u64 *hash_key, __u32 ports)
+{
+	if (t->family == TR_IPV4)
+		return hash_flow4(hash_key, t->words[0], t->words[2], ports, t->l4);
+	return hash_flow6(hash_key, t->words, ports, t->l4);
 }
 
 #endif

@@ -159,6 +159,7 @@ static __always_inline struct cached_vip *fill_line(const struct tr_settings *se
 	line->has_exact[TR_UDP] = found.address.has_exact[TR_UDP];
 	line->service[TR_TCP] = found.service[TR_TCP];
 	line->service[TR_UDP] = found.service[TR_UDP];
+	line->echo = found.address.echo;
 	cache_claim(line, key, what, generation);
 	return line;
 }

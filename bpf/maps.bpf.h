@@ -287,7 +287,8 @@ struct cached_vip {
 	struct handover service[TR_L4_COUNT];	/* of (address, protocol, port) the first alone; else of all ports */
 	__u32 id;			/* of an address or prefix, as in struct tr_vip_address; 0: no VIP's address */
 	__u8 has_exact[TR_L4_COUNT];
-	__u16 pad;
+	__u8 echo;			/* of an address or prefix, as in struct tr_vip_address */
+	__u8 pad;
 };
 _Static_assert(sizeof(struct cached_vip) == 64, "cached_vip is one cache line");
 

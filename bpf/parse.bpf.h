@@ -17,8 +17,25 @@
 #include "tailrace.h"
 #include "verdicts.h"
 
+#define HEADER_AT_MAX 2047		/* offset of a header in a frame: for the verifier, beyond what chain.bpf.h goes through twice */
 #define IPV4_MF_OFFSET 0x3fff		/* more fragments, or an offset: RFC 791 */
-#define SHAPE_SERVICE TR_V_COUNT	/* whole TCP or UDP: its service decides */
+
+extern const volatile __u32 xdp_has_frags;	/* 1: the frame may go on behind data_end */
+
+/* Hides from the compiler where a number comes from: it would make one path for each of its values, and the verifier walks all. */
+#define OPAQUE(x) asm volatile("" : "+r"(x))
+
+/*
+ * Between two pointers, in 64 bits: of a difference that is cut to 32, clang 14 makes two cut pointers, and the verifier takes what it
+ * then makes of those for numbers.
+ */
+static __always_inline __u64 distance(const void *from, const void *to)
+{
+	__u64 bytes = to - from;
+
+	OPAQUE(bytes);
+	return bytes;
+}
 
 struct cursor {
 	void *pos;
@@ -45,17 +62,32 @@ static __always_inline __u32 cursor_left(const struct cursor *c)
 	return c->end - c->pos;
 }
 
+/* Bytes of the frame from this offset on that are there, wherever they lie. */
+static __always_inline __u32 frame_left(struct xdp_md *ctx, const struct cursor *c, const void *from)
+{
+	if (xdp_has_frags)
+		return bpf_xdp_get_buff_len(ctx) - distance((void *)(long)ctx->data, from);
+	return distance(from, c->end);
+}
+
 /* What the entry has to know of an IP packet. */
 struct shape {
-	__u32 verdict;		/* what becomes of it at a VIP's address; SHAPE_SERVICE: ask for the service */
+	__u32 verdict;		/* what becomes of it at a VIP's address, or SHAPE_* */
 	__be16 port;		/* destination */
 	__u8 l4;		/* enum tr_l4 */
+	__u8 odd;		/* not for the plain stages: `place` in the scratch line is filled */
+	__u8 zero_port;
 };
+#define SHAPE_SERVICE TR_V_COUNT	/* whole TCP or UDP, or a first fragment: its service decides */
+#define SHAPE_ODD (TR_V_COUNT + 1)	/* not plain: headers.bpf.h tells what it is */
+#define SHAPE_LATER (TR_V_COUNT + 2)	/* a later fragment */
+#define SHAPE_ECHO (TR_V_COUNT + 3)
+#define SHAPE_ERROR (TR_V_COUNT + 4)	/* of ICMP */
 
 /* c stands behind the fixed IP header; payload: bytes that the header says follow, which the frame holds. */
 static __always_inline struct shape shape_l4(struct cursor *c, __u8 protocol, __u32 payload)
 {
-	struct shape shape = { .verdict = TR_V_NO_SERVICE };
+	struct shape shape = { .verdict = SHAPE_ODD };
 	__be16 *ports;
 
 	if (protocol == IPPROTO_TCP)
@@ -70,57 +102,28 @@ static __always_inline struct shape shape_l4(struct cursor *c, __u8 protocol, __
 		return shape;
 	}
 	shape.port = ports[1];
+	shape.zero_port = !ports[0] || !ports[1];
 	shape.verdict = SHAPE_SERVICE;
 	return shape;
 }
 
-static __always_inline struct shape shape_ipv4(struct cursor *c, const struct iphdr *ip)
+static __always_inline struct shape shape_ipv4(struct xdp_md *ctx, struct cursor *c, const struct iphdr *ip)
 {
-	__u32 header = ip->ihl * 4, total = bpf_ntohs(ip->tot_len), left = cursor_left(c) + sizeof(*ip);
+	__u32 header = ip->ihl * 4, total = bpf_ntohs(ip->tot_len);
 
-	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > left)
+	if (ip->version != 4 || header < sizeof(*ip) || total < header || total > frame_left(ctx, c, ip))
 		return (struct shape){ .verdict = TR_V_BAD_IP };
-	if (header > sizeof(*ip))
-		return (struct shape){ .verdict = TR_V_IP_OPTIONS };
-	if (ip->frag_off & bpf_htons(IPV4_MF_OFFSET))
-		return (struct shape){ .verdict = TR_V_FRAGMENT };
-	if (ip->protocol == IPPROTO_ICMP)
-		return (struct shape){ .verdict = TR_V_ICMP };
+	if (header > sizeof(*ip) || ip->frag_off & bpf_htons(IPV4_MF_OFFSET))
+		return (struct shape){ .verdict = SHAPE_ODD };
 	return shape_l4(c, ip->protocol, total - sizeof(*ip));
 }
 
-/* The extension headers of RFC 8200 §4 and of IANA's registry, but for the fragment header. */
-static __always_inline int is_ext_header(__u8 next_header)
-{
-	switch (next_header) {
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_AH:
-	case IPPROTO_ESP:
-	case IPPROTO_MH:
-	case 139: /* Host Identity Protocol, RFC 7401 */
-	case 140: /* Shim6, RFC 5533 */
-	case 253: /* experiments, RFC 3692 */
-	case 254:
-		return 1;
-	default:
-		return 0;
-	}
-}
-
-static __always_inline struct shape shape_ipv6(struct cursor *c, const struct ipv6hdr *ip)
+static __always_inline struct shape shape_ipv6(struct xdp_md *ctx, struct cursor *c, const struct ipv6hdr *ip)
 {
 	__u32 payload = bpf_ntohs(ip->payload_len);
 
-	if (ip->version != 6 || payload > cursor_left(c))
+	if (ip->version != 6 || payload + sizeof(*ip) > frame_left(ctx, c, ip))
 		return (struct shape){ .verdict = TR_V_BAD_IP };
-	if (ip->nexthdr == IPPROTO_FRAGMENT)
-		return (struct shape){ .verdict = TR_V_FRAGMENT };
-	if (ip->nexthdr == IPPROTO_ICMPV6)
-		return (struct shape){ .verdict = TR_V_ICMP };
-	if (is_ext_header(ip->nexthdr))
-		return (struct shape){ .verdict = TR_V_EXT_HEADER };
 	return shape_l4(c, ip->nexthdr, payload);
 }
 

@@ -10,6 +10,7 @@
 #include "forward.bpf.h"
 #include "maps.bpf.h"
 #include "parse.bpf.h"
+#include "tuple.bpf.h"
 
 /*
  * Reads the IP header, fills *inner but for syn, and returns the transport header, of which len bytes are there, or NULL.
@@ -48,6 +49,22 @@ static __always_inline void *stage_parse(struct xdp_md *ctx, const struct tr_set
 		inner->hash = hash_flow6(set->hash_key, &ip6->saddr, *ports, l4);
 	}
 	return ports;
+}
+
+/* Of a packet of the plain stages, whose headers stand at fixed places. 0, or -1: a bug. */
+static __noinline int tuple_plain(struct xdp_md *ctx, struct tuple *t, __u32 l4)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = data;
+	__u32 family;
+
+	if ((void *)(eth + 1) > end)
+		return -1;
+	family = eth->h_proto == bpf_htons(ETH_P_IP) ? TR_IPV4 : TR_IPV6;
+	t->l4 = l4;
+	if (tuple_addresses(ctx, family, ETH_HLEN, t))
+		return -1;
+	return tuple_ports(ctx, ETH_HLEN + (family == TR_IPV4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)), t);
 }
 
 #endif

@@ -431,7 +431,7 @@ struct tr_pool_info {
 struct tr_vip_info {
 	char name[TR_NAME_MAX];		/* empty: the number is free */
 	__u32 pool;			/* pool number */
-	__u32 pad;
+	__u32 echo_off;			/* its addresses answer no echo request for its sake; tr_vip_address.echo is what counts */
 };
 
 /* Value of `instance` (array of one): what the instance was last told. */

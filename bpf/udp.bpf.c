@@ -7,20 +7,26 @@
 static __noinline __u32 choose_udp(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
 				   __u64 hash)
 {
-	return rules_udp(ctx, set, service, hash, 1);
+	struct tuple tuple = {};
+
+	if (tuple_plain(ctx, &tuple, TR_UDP))
+		return NO_WORD;
+	return rules_udp(&tuple, set, service, hash, 1);
 }
 
 SEC("xdp")
 int tr_udp(struct xdp_md *ctx)
 {
 	__u32 zero = 0, payload, len, number;
-	const struct handover *service = bpf_map_lookup_elem(&scratch, &zero);
+	struct scratch *line = bpf_map_lookup_elem(&scratch, &zero);
 	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
+	const struct handover *service;
 	struct inner inner;
 	struct udphdr *udp;
 
-	if (!service || !set)
+	if (!line || !set)
 		return finish(TR_V_INTERNAL);
+	service = &line->service;
 	udp = stage_parse(ctx, set, TR_UDP, sizeof(*udp), &inner, &payload);
 	if (!udp)
 		return finish(TR_V_BAD_L4);
@@ -31,5 +37,5 @@ int tr_udp(struct xdp_md *ctx)
 	number = choose_steady(service, TR_UDP, inner.hash);
 	if (number == ASK_TABLE)
 		number = choose_udp(ctx, set, service, inner.hash);
-	return forward(ctx, set, service->vip, number, &inner);
+	return forward(ctx, set, line, TR_UDP, number, &inner);
 }

@@ -51,8 +51,8 @@ int affinity_target(struct affinity *affinity, uint32_t pool, const uint32_t *me
 
 /*
  * A VIP is to be as wanted says (how without TR_HOW_MOVING). A number that was free (ring_size 0) is written at once, as is
- * mode hash; else the VIP moves, over several ticks. Wanted as it is, or is becoming already: nothing. wanted.ring_size 0: the
- * VIP goes, at once.
+ * mode hash, and whatever is not place or TR_HOW_KEY (mss, flags); else the VIP moves, over several ticks. Wanted as it is, or is
+ * becoming already: nothing. wanted.ring_size 0: the VIP goes, at once.
  */
 void affinity_vip(struct affinity *affinity, uint32_t vip, const struct tr_vip *wanted, uint32_t now);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VIPs on the move: to another pool, ring, mode or hash key; docs/affinity.md, "A VIP that moves". A VIP's caches are told by
- * the generation, behind every store.
+ * VIPs on the move: to another pool, ring, mode, hash key, or from ports to addresses alone and back; docs/affinity.md, "A VIP
+ * that moves". A VIP's caches are told by the generation, behind every store.
  */
 #include <string.h>
 
@@ -28,7 +28,12 @@ static uint16_t mode_of(const struct tr_vip *vip)
 	return vip->how & TR_HOW_MODE;
 }
 
-/* ring and size are the first word, pool and how the second. */
+static uint16_t key_bits(const struct tr_vip *vip)
+{
+	return vip->how & TR_HOW_KEY;
+}
+
+/* ring and size are the first word, the rest the second. */
 static void store_first(struct affinity *a, uint32_t number, const struct tr_vip *vip)
 {
 	store_words(&a->view.vips[number], vip, sizeof(uint64_t));
@@ -50,7 +55,7 @@ static void store_vip(struct affinity *a, uint32_t number, const struct tr_vip *
 
 static bool same_place(const struct tr_vip *x, const struct tr_vip *y)
 {
-	return x->ring == y->ring && x->ring_size == y->ring_size && x->pool == y->pool && mode_of(x) == mode_of(y);
+	return x->ring == y->ring && x->ring_size == y->ring_size && x->pool == y->pool && key_bits(x) == key_bits(y);
 }
 
 /* The pool may have another ring by now; its records are those of the VIP's flows all the same. */
@@ -92,7 +97,7 @@ static void begin_move(struct affinity *a, uint32_t number, const struct tr_vip 
 {
 	struct tr_vip vip = a->view.vips[number];
 	const struct tr_vip_old old = {
-		.ring = vip.ring, .ring_size = vip.ring_size, .pool = vip.pool, .how = mode_of(&vip),
+		.ring = vip.ring, .ring_size = vip.ring_size, .pool = vip.pool, .how = key_bits(&vip),
 		.hash_key = { a->view.settings->hash_key[0], a->view.settings->hash_key[1] },
 	};
 
@@ -105,6 +110,21 @@ static void begin_move(struct affinity *a, uint32_t number, const struct tr_vip 
 	a->thaw = true;
 }
 
+/* What says nothing of where flows are is in force at once, wherever the VIP is on its way. */
+static void store_rest(struct affinity *a, uint32_t number, const struct tr_vip *wanted)
+{
+	const struct tr_vip *vip = &a->view.vips[number];
+	const uint16_t moves = TR_HOW_KEY | TR_HOW_MOVING;
+	struct tr_vip next = *wanted;
+
+	next.pool = vip->pool;
+	next.how = (vip->how & moves) | (wanted->how & ~moves);
+	if (next.how == vip->how && next.mss == vip->mss && next.flags == vip->flags)
+		return;
+	store_second(a, number, &next);
+	flush(a);
+}
+
 void affinity_vip(struct affinity *a, uint32_t number, const struct tr_vip *wanted, uint32_t now)
 {
 	const struct tr_vip *vip = &a->view.vips[number];
@@ -115,7 +135,10 @@ void affinity_vip(struct affinity *a, uint32_t number, const struct tr_vip *want
 		store_vip(a, number, wanted);
 		flush(a);
 		stay(a, number);
-	} else if (a->vips[number].phase != VIP_STAYS) {
+		return;
+	}
+	store_rest(a, number, wanted);
+	if (a->vips[number].phase != VIP_STAYS) {
 		a->vips[number].wanted = *wanted;
 		a->thaw = true;
 	} else if (!same_place(vip, wanted)) {
@@ -214,7 +237,7 @@ static void go_there(struct affinity *a, uint32_t number, uint32_t now)
 	struct vip_state *state = &a->vips[number];
 	struct tr_vip vip = state->wanted;
 
-	vip.how = mode_of(&vip) | TR_HOW_MOVING;
+	vip.how |= TR_HOW_MOVING;
 	store_vip(a, number, &vip);
 	flush(a);
 	state->phase = VIP_MOVES;
@@ -229,7 +252,7 @@ static void end_move(struct affinity *a, uint32_t number, uint32_t now)
 
 	if (mode_of(&vip) != TR_MODE_TRACK && ring_look_on(a, vip.pool, vip.ring, vip.ring_size, now))
 		return;			/* no memory: tried again with the next tick */
-	vip.how = mode_of(&vip);
+	vip.how &= ~TR_HOW_MOVING;
 	store_second(a, number, &vip);
 	flush(a);
 	stay(a, number);
@@ -243,13 +266,13 @@ static bool records_stand_elsewhere(const struct affinity *a, uint32_t number)
 	const struct tr_vip_old *old = &a->view.vip_old[number];
 	const struct tr_vip *vip = &a->view.vips[number];
 
-	return vip->pool != old->pool || mode_of(vip) != old->how || !same_key(old->hash_key, a->view.settings->hash_key);
+	return vip->pool != old->pool || key_bits(vip) != old->how || !same_key(old->hash_key, a->view.settings->hash_key);
 }
 
 /* Only the ring is another one: records are what they were. */
 static bool another_ring(const struct tr_vip *vip, const struct tr_vip *wanted)
 {
-	return vip->pool == wanted->pool && mode_of(vip) == mode_of(wanted) && !same_place(vip, wanted);
+	return vip->pool == wanted->pool && key_bits(vip) == key_bits(wanted) && !same_place(vip, wanted);
 }
 
 /*

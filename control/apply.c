@@ -53,6 +53,7 @@ static void apply_settings(struct dataplane *dp, const struct step *step)
 	settings.entropy4 = step->settings.entropy4;
 	settings.entropy6 = step->settings.entropy6;
 	settings.syn_budget = step->settings.syn_budget;
+	memcpy(settings.rates, step->settings.rates, sizeof(settings.rates));
 	instance.reloads = dp->instance->reloads;
 	instance.reloads_failed = dp->instance->reloads_failed;
 	dataplane_store_words(dp->settings, &settings, sizeof(settings));

@@ -231,7 +231,7 @@ static void print_mode(struct table *table, const struct snapshot_vip *vip)
 /* A row for each address or service, whichever are more: long lists stay readable. */
 static void print_vip(struct table *table, const struct snapshot_vip *vip)
 {
-	char address[ADDR_TEXT_MAX], service[REPORT_SERVICE_MAX];
+	char address[ADDR_TEXT_MAX], service[REPORT_SERVICE_MAX], others[REPORT_OPTIONS_MAX];
 	size_t rows = vip->n_addresses > vip->n_services ? vip->n_addresses : vip->n_services;
 
 	for (size_t i = 0; i < rows || !i; i++) {
@@ -243,12 +243,13 @@ static void print_vip(struct table *table, const struct snapshot_vip *vip)
 			print_mode(table, vip);
 		table_cell(table, "%s", i < vip->n_addresses ? addr_format_prefix(&vip->addresses[i], address) : "");
 		table_cell(table, "%s", i < vip->n_services ? report_service(&vip->services[i], service) : "");
+		table_cell(table, "%s", i ? "" : report_options(vip, others));
 	}
 }
 
 static int print_vips(const struct snapshot *s)
 {
-	struct table *table = table_new((const char *const[]){ "VIP", "POOL", "MODE", "ADDRESSES", "SERVICES", NULL });
+	struct table *table = table_new((const char *const[]){ "VIP", "POOL", "MODE", "ADDRESSES", "SERVICES", "OPTIONS", NULL });
 	int err;
 
 	if (!table)

@@ -51,6 +51,16 @@ struct config_times {
 #define CONFIG_SYN_MAX 60
 #define CONFIG_DRAIN_MAX 604800
 
+/* Answers a second that a balancer gives for itself. */
+#define CONFIG_ECHO_PER_SOURCE 10
+#define CONFIG_ECHO_TOTAL 10000
+#define CONFIG_TOO_BIG_PER_SOURCE 10
+#define CONFIG_TOO_BIG_TOTAL 1000
+#define CONFIG_RATE_MAX 60000
+
+#define CONFIG_MSS_MIN 256
+#define CONFIG_MSS_MAX 65495		/* of the largest IPv4 packet */
+
 struct config_backend {
 	struct tr_addr address;
 	uint32_t weight;		/* 1 to CONFIG_WEIGHT_MAX */
@@ -78,6 +88,10 @@ struct config_vip {
 	size_t n_services;
 	size_t pool;			/* index into config.pools */
 	enum tr_mode mode;
+	bool echo;			/* its addresses answer echo requests */
+	bool by_addresses;		/* `fragments: addresses`: its flows are told apart by addresses alone */
+	bool oversize;			/* `oversize: fragment`: IPv4 that does not fit is the host's to fragment */
+	uint16_t mss;			/* largest that a SYN may announce; 0: any */
 };
 
 /*
@@ -105,6 +119,7 @@ struct config {
 	struct tr_prefix source4;	/* outer sources; len counts of 128: 96 + 8 to 96 + 32 */
 	struct tr_prefix source6;	/* len 16 to 128 */
 	uint8_t ttl;
+	uint32_t rates[TR_RATE_COUNT];	/* `icmp`: answers a second; 0: never */
 	char *metrics_host;		/* an address, IPv6 without brackets; NULL: no metrics server */
 	uint16_t metrics_port;
 	struct config_limits limits;

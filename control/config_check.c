@@ -150,6 +150,35 @@ static int check_encapsulation(struct check *check)
 	return err;
 }
 
+static int check_icmp(struct check *check)
+{
+	static const struct rate {
+		const char *path;
+		size_t raw;
+		uint32_t normal;
+	} rates[TR_RATE_COUNT] = {
+#define RATE(name, normal) { "icmp." #name, offsetof(struct raw_icmp, name), normal }
+		[TR_RATE_ECHO_SOURCE] = RATE(echo_per_source, CONFIG_ECHO_PER_SOURCE),
+		[TR_RATE_ECHO_ALL] = RATE(echo_total, CONFIG_ECHO_TOTAL),
+		[TR_RATE_TOO_BIG_SOURCE] = RATE(too_big_per_source, CONFIG_TOO_BIG_PER_SOURCE),
+		[TR_RATE_TOO_BIG_ALL] = RATE(too_big_total, CONFIG_TOO_BIG_TOTAL),
+#undef RATE
+	};
+	const struct raw_icmp none = {}, *raw = check->raw->icmp ?: &none;
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rates) && !err; i++) {
+		const char *text = *(char *const *)((const char *)raw + rates[i].raw);
+		uint32_t *value = &check->config->rates[i];
+
+		*value = rates[i].normal;
+		if (text)
+			err = config_check_number(check, rates[i].path, text, "this limit, in answers a second,", 0,
+						  CONFIG_RATE_MAX, value);
+	}
+	return err;
+}
+
 /* "ADDRESS:PORT", an IPv6 address in brackets: which colon is the port's would be a guess without them. */
 static bool parse_endpoint(const char *text, char *host, size_t size, uint16_t *ret_port)
 {
@@ -250,6 +279,8 @@ int config_check_settings(struct check *check)
 		err = check_hash_key(check);
 	if (!err)
 		err = check_encapsulation(check);
+	if (!err)
+		err = check_icmp(check);
 	if (!err)
 		err = check_metrics(check);
 	return err ?: check_limits(check);

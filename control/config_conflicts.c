@@ -8,6 +8,7 @@
 
 #include "addr.h"
 #include "config_check.h"
+#include "model.h"
 #include "util.h"
 
 /* A service of an address of a VIP: no two may have the same prefix, l4 and port. */
@@ -269,6 +270,35 @@ static int check_loops(struct check *check, const struct location *locations, si
 	return 0;
 }
 
+/* A fragment does not tell its ports, and so not whose it is. With one such VIP, or none, there is nothing to ask. */
+static int check_by_addresses(struct check *check)
+{
+	const struct config *config = check->config;
+	struct model_clash clash;
+	struct model *model;
+	char text[ADDR_TEXT_MAX];
+	size_t n = 0;
+	bool found;
+	int err;
+
+	for (size_t v = 0; v < config->n_vips; v++)
+		n += config->vips[v].by_addresses;
+	if (n < 2)
+		return 0;
+	err = model_build(config, &model);
+	if (err)
+		return err;
+	found = model_find_clash(config, model, &clash);
+	model_free(model);
+	if (!found)
+		return 0;
+	return places_wrong(check->places, path_of("vips[%u].fragments", clash.vips[1]).text,
+			    "addresses; vips[%u], %s, has it too (line %zu), and both have %s services at %s, where one VIP can "
+			    "have it", clash.vips[0], config->vips[clash.vips[0]].name,
+			    places_line(check->places, path_of("vips[%u].fragments", clash.vips[0]).text),
+			    clash.l4 == TR_TCP ? "tcp" : "udp", addr_format_prefix(&clash.prefix, text));
+}
+
 int config_check_conflicts(struct check *check)
 {
 	_cleanup_free_ struct location *locations = NULL;
@@ -290,5 +320,7 @@ int config_check_conflicts(struct check *check)
 	err = check_claims(check, claims, n_claims);
 	if (!err)
 		err = check_loops(check, locations, n_locations);
-	return err ?: check_pool_demands(check);
+	if (!err)
+		err = check_pool_demands(check);
+	return err ?: check_by_addresses(check);
 }

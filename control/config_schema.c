@@ -50,6 +50,10 @@ static const cyaml_schema_field_t vip_fields[] = {
 	LIST(services, REQUIRED, struct raw_vip, &text),
 	TEXT(pool, REQUIRED, struct raw_vip),
 	TEXT(mode, OPTIONAL, struct raw_vip),
+	TEXT(echo, OPTIONAL, struct raw_vip),
+	TEXT(fragments, OPTIONAL, struct raw_vip),
+	TEXT(oversize, OPTIONAL, struct raw_vip),
+	TEXT(mss, OPTIONAL, struct raw_vip),
 	CYAML_FIELD_END,
 };
 
@@ -61,6 +65,14 @@ static const cyaml_schema_field_t encapsulation_fields[] = {
 	TEXT(source4, OPTIONAL, struct raw_encapsulation),
 	TEXT(source6, OPTIONAL, struct raw_encapsulation),
 	TEXT(ttl, OPTIONAL, struct raw_encapsulation),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t icmp_fields[] = {
+	TEXT(echo_per_source, OPTIONAL, struct raw_icmp),
+	TEXT(echo_total, OPTIONAL, struct raw_icmp),
+	TEXT(too_big_per_source, OPTIONAL, struct raw_icmp),
+	TEXT(too_big_total, OPTIONAL, struct raw_icmp),
 	CYAML_FIELD_END,
 };
 
@@ -86,6 +98,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	LIST(devices, OPTIONAL, struct raw_config, &text),
 	TEXT(hash_key, OPTIONAL, struct raw_config),
 	CYAML_FIELD_MAPPING_PTR("encapsulation", OPTIONAL, struct raw_config, encapsulation, encapsulation_fields),
+	CYAML_FIELD_MAPPING_PTR("icmp", OPTIONAL, struct raw_config, icmp, icmp_fields),
 	TEXT(metrics, OPTIONAL, struct raw_config),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	LIST(pools, REQUIRED, struct raw_config, &pool),

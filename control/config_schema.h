@@ -45,12 +45,23 @@ struct raw_vip {
 	uint32_t services_count;
 	char *pool;
 	char *mode;
+	char *echo;
+	char *fragments;
+	char *oversize;
+	char *mss;
 };
 
 struct raw_encapsulation {
 	char *source4;
 	char *source6;
 	char *ttl;
+};
+
+struct raw_icmp {
+	char *echo_per_source;
+	char *echo_total;
+	char *too_big_per_source;
+	char *too_big_total;
 };
 
 struct raw_limits {
@@ -75,6 +86,7 @@ struct raw_config {
 	uint32_t devices_count;
 	char *hash_key;
 	struct raw_encapsulation *encapsulation;
+	struct raw_icmp *icmp;
 	char *metrics;
 	struct raw_limits *limits;
 	struct raw_pool *pools;

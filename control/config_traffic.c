@@ -305,6 +305,36 @@ static int check_lists(struct check *check, size_t v)
 	return 0;
 }
 
+/* What becomes of packets that are more than a flow's own: fragments, what does not fit, pings. */
+static int check_treatment(struct check *check, size_t v)
+{
+	static const char *const echoes[] = { "on", "off" }, *const fragments[] = { "drop", "addresses" };
+	static const char *const oversizes[] = { "answer", "fragment" };
+	const struct raw_vip *raw = &check->raw->vips[v];
+	struct config_vip *vip = &check->config->vips[v];
+	unsigned int silent = 0, by_addresses = 0, oversize = 0;
+	uint32_t mss = 0;
+	int err = check_word(check, path_of("vips[%zu].echo", v).text, raw->echo, echoes, ARRAY_SIZE(echoes),
+			     "echo is on or off", &silent);
+
+	if (!err)
+		err = check_word(check, path_of("vips[%zu].fragments", v).text, raw->fragments, fragments,
+				 ARRAY_SIZE(fragments), "fragments is drop or addresses", &by_addresses);
+	if (!err)
+		err = check_word(check, path_of("vips[%zu].oversize", v).text, raw->oversize, oversizes,
+				 ARRAY_SIZE(oversizes), "oversize is answer or fragment", &oversize);
+	if (!err && raw->mss)
+		err = config_check_number(check, path_of("vips[%zu].mss", v).text, raw->mss, "a maximum segment size",
+					  CONFIG_MSS_MIN, CONFIG_MSS_MAX, &mss);
+	if (err)
+		return err;
+	vip->echo = !silent;
+	vip->by_addresses = by_addresses;
+	vip->oversize = oversize;
+	vip->mss = mss;
+	return 0;
+}
+
 static int check_vip(struct check *check, size_t v, const struct named *pools)
 {
 	const struct raw_vip *raw = &check->raw->vips[v];
@@ -323,8 +353,9 @@ static int check_vip(struct check *check, size_t v, const struct named *pools)
 		return places_wrong(check->places, path_of("vips[%zu].pool", v).text, "%s; no pool has this name",
 				    shown(raw->pool).text);
 	vip->pool = pool->index;
-	return check_word(check, path_of("vips[%zu].mode", v).text, raw->mode, modes, ARRAY_SIZE(modes),
-			  "a mode is changes, track, hash or client", &vip->mode);
+	err = check_word(check, path_of("vips[%zu].mode", v).text, raw->mode, modes, ARRAY_SIZE(modes),
+			 "a mode is changes, track, hash or client", &vip->mode);
+	return err ?: check_treatment(check, v);
 }
 
 int config_check_vips(struct check *check)

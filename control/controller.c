@@ -245,7 +245,7 @@ int controller_open(const char *path, const struct controller_options *options, 
 	if (!err)
 		err = open_nexthops(c);
 	if (!err)
-		err = dataplane_open(c->config->instance, &c->config->limits, &c->dataplane);
+		err = dataplane_open(c->config->instance, &c->config->limits, &(struct dataplane_options){}, &c->dataplane);
 	if (!err)
 		err = follow(c, c->config, NULL);	/* and who had left the configuration before */
 	if (!err)

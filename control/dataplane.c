@@ -130,7 +130,8 @@ static int open_affinity(struct dataplane *dp)
 	return err ? log_err(err, "%s: cannot take over its rings", dp->dir) : 0;
 }
 
-int dataplane_open(const char *instance, const struct config_limits *limits, struct dataplane **ret)
+int dataplane_open(const char *instance, const struct config_limits *limits, const struct dataplane_options *options,
+		   struct dataplane **ret)
 {
 	struct dataplane *dp = calloc(1, sizeof(*dp));
 	int err;
@@ -146,7 +147,7 @@ int dataplane_open(const char *instance, const struct config_limits *limits, str
 	if (!err)
 		err = take_lock(dp);
 	if (!err)
-		err = dataplane_load(dp, limits);
+		err = dataplane_load(dp, limits, options);
 	if (!err)
 		err = map_all(dp);
 	if (err) {

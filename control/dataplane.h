@@ -12,12 +12,19 @@
 
 struct dataplane;
 
+/* What programs are loaded for: those of other options are replaced, as those of another build are. */
+struct dataplane_options {
+	bool several_devices;		/* a next hop may lie on another one than a packet came in by */
+	bool frags;			/* a frame may lie in several pieces: an MTU beyond a page (Linux 5.18) */
+};
+
 /*
  * Takes the instance's lock, its maps (those pinned, made where there are none) and its programs (those pinned, if
- * this very build loaded them; else new ones, which replace the old ones at once wherever these are attached).
+ * this very build loaded them, with these options; else new ones, which replace the old ones at once wherever these are attached).
  * Logs its errors: -EBUSY another controller has the instance, -EINVAL the pinned maps are of another layout or size.
  */
-int dataplane_open(const char *instance, const struct config_limits *limits, struct dataplane **ret);
+int dataplane_open(const char *instance, const struct config_limits *limits, const struct dataplane_options *options,
+		   struct dataplane **ret);
 void dataplane_close(struct dataplane *dataplane);
 
 /* Removes what dataplane_open() has just made, where it made the instance; nothing where it took one over. */

@@ -62,7 +62,7 @@ struct dataplane {
 };
 
 /* dataplane_load.c: makes or takes over maps and programs, fills fds and max_entries. Logs its errors. */
-int dataplane_load(struct dataplane *dp, const struct config_limits *limits);
+int dataplane_load(struct dataplane *dp, const struct config_limits *limits, const struct dataplane_options *options);
 /* dataplane_filter.c. Before an address is written: lets it pass the filter. */
 void dataplane_filter_add(struct dataplane *dp, const struct tr_prefix *prefix);
 /* After addresses went, and at the start: the filter anew, from what the maps hold. 0 or -errno. */

@@ -173,11 +173,12 @@ static int read_instance(struct dataplane *dp, struct tr_instance *ret)
 }
 
 /* Of the programs as they would be loaded: the same value means that loading them again would change nothing. */
-static uint64_t own_build(const struct config_limits *limits)
+static uint64_t own_build(const struct config_limits *limits, const struct dataplane_options *options)
 {
+	uint64_t constants = limits->cache | (uint64_t)options->several_devices << 32 | (uint64_t)options->frags << 33;
 	size_t size;
 	const void *elf = tailrace_bpf__elf_bytes(&size);
-	uint64_t build = XXH3_64bits_withSeed(elf, size, limits->cache);
+	uint64_t build = XXH3_64bits_withSeed(elf, size, constants);
 
 	return build ? build : 1;
 }
@@ -197,27 +198,51 @@ static bool own_are_pinned(const struct dataplane *dp)
 	return true;
 }
 
-static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits)
+/* All alike: the kernel lets no program with frags call one without, and the other way round. */
+static int allow_frags(struct tailrace_bpf *skel)
+{
+	struct bpf_program *program;
+	int err = 0;
+
+	skel->rodata->xdp_has_frags = 1;
+	bpf_object__for_each_program(program, skel->obj)
+		err = err ?: bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	return err;
+}
+
+static int prepare_map(struct dataplane *dp, struct tailrace_bpf *skel, enum state_map i, const struct config_limits *limits)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
+	__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
+	char path[PATH_MAX];
+	int err = size ? bpf_map__set_max_entries(map, size) : 0;
+
+	if (err)
+		return err;
+	/* The kernel gives a DEVMAP a flag of its own, and libbpf before 1.3 would take the pinned one for another map. */
+	if (i == MAP_devices && dp->fds[i] >= 0)
+		return bpf_map__reuse_fd(map, dp->fds[i]);
+	return bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
+}
+
+static int prepare_object(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
+			  const struct dataplane_options *options)
 {
 	int cpus = libbpf_num_possible_cpus(), err = 0;
-	char path[PATH_MAX];
 
 	if (cpus < 0)
 		return log_err(cpus, "cannot count the CPUs");
-	for (int i = 0; i < STATE_MAP_COUNT && !err; i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(skel->obj, state_map_names[i]);
-		__u32 size = dp->max_entries[i] ? dp->max_entries[i] : dataplane_wanted_entries(i, limits);
-
-		if (size)
-			err = bpf_map__set_max_entries(map, size);
-		if (!err)
-			err = bpf_map__set_pin_path(map, pin_path(dp, state_map_names[i], "", path));
-	}
+	for (enum state_map i = 0; i < STATE_MAP_COUNT && !err; i++)
+		err = prepare_map(dp, skel, i, limits);
 	skel->rodata->vip_cache_size = limits->cache;
 	skel->rodata->tick_shift = ticks_shift();
+	skel->rodata->fragment_sets = bpf_map__max_entries(skel->maps.fragments);
+	skel->rodata->several_devices = options->several_devices;
+	if (!err && options->frags)
+		err = allow_frags(skel);
 	if (!err)
 		err = bpf_map__set_max_entries(skel->maps.vip_cache, cpus * limits->cache);
-	return err ? log_err(err, "%s: cannot size the maps", dp->dir) : 0;
+	return err ? log_err(err, "%s: cannot prepare maps and programs", dp->dir) : 0;
 }
 
 static int fill_stages(const struct tailrace_bpf *skel)
@@ -326,10 +351,10 @@ static int take_fds(struct dataplane *dp, const struct tailrace_bpf *skel)
 }
 
 static int load_and_replace(struct dataplane *dp, struct tailrace_bpf *skel, const struct config_limits *limits,
-			    struct tr_instance *instance)
+			    const struct dataplane_options *options, struct tr_instance *instance)
 {
 	bool replaces = pin_exists(dp, TR_PIN_ENTRY, "");
-	int err = prepare_object(dp, skel, limits);
+	int err = prepare_object(dp, skel, limits, options);
 
 	if (err)
 		return err;
@@ -348,7 +373,7 @@ static int load_and_replace(struct dataplane *dp, struct tailrace_bpf *skel, con
 	if (!err)
 		err = publish_new(dp);
 	if (!err)
-		err = write_instance(dp, instance, own_build(limits));
+		err = write_instance(dp, instance, own_build(limits, options));
 	if (!err)
 		log_info("%s: %s", dp->dir, replaces ? "programs replaced by this version's" : "programs and maps loaded");
 	return err;
@@ -365,7 +390,7 @@ static int check_complete(const struct dataplane *dp)
 	return 0;
 }
 
-int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
+int dataplane_load(struct dataplane *dp, const struct config_limits *limits, const struct dataplane_options *options)
 {
 	struct tr_instance instance;
 	struct tailrace_bpf *skel;
@@ -385,14 +410,14 @@ int dataplane_load(struct dataplane *dp, const struct config_limits *limits)
 		err = settle_replacement(dp);
 	if (err)
 		return err;
-	if (own_are_pinned(dp) && instance.build == own_build(limits)) {
+	if (own_are_pinned(dp) && instance.build == own_build(limits, options)) {
 		log_info("%s: maps and programs taken over", dp->dir);
 		return open_clock(dp);
 	}
 	skel = tailrace_bpf__open();
 	if (!skel)
 		return log_err(-errno, "cannot open the BPF object");
-	err = load_and_replace(dp, skel, limits, &instance);
+	err = load_and_replace(dp, skel, limits, options, &instance);
 	tailrace_bpf__destroy(skel);
 	if (!err)
 		err = open_clock(dp);

@@ -176,6 +176,59 @@ static int add_addresses(struct model *model, const struct claim *claims, size_t
 	return 0;
 }
 
+/* Of the n-th service of an address, those of all ports first: its protocol, and its VIP's index + 1; 0: there is none. */
+static uint32_t nth_vip(const struct model *model, const struct model_address *address, uint32_t n, enum tr_l4 *ret_l4)
+{
+	const struct model_service *service;
+
+	if (n < TR_L4_COUNT) {
+		*ret_l4 = n;
+		return address->all_ports[n];
+	}
+	service = &model->services[address->first_service + n - TR_L4_COUNT];
+	*ret_l4 = service->l4;
+	return service->vip + 1;
+}
+
+/* What the VIPs of an address say of it as a whole, those that it inherits too. */
+static void sum_up(const struct config *config, const struct model *model, struct model_address *address)
+{
+	for (uint32_t n = 0; n < TR_L4_COUNT + address->n_services; n++) {
+		enum tr_l4 l4;
+		uint32_t vip = nth_vip(model, address, n, &l4);
+
+		if (!vip)
+			continue;
+		address->echo |= config->vips[vip - 1].echo;
+		if (config->vips[vip - 1].by_addresses)
+			address->early[l4] = vip;
+	}
+}
+
+static bool clashes(const struct config *config, const struct model *model, const struct model_address *address,
+		    struct model_clash *ret)
+{
+	for (uint32_t n = 0; n < TR_L4_COUNT + address->n_services; n++) {
+		enum tr_l4 l4;
+		uint32_t vip = nth_vip(model, address, n, &l4), other = address->early[l4];
+
+		if (!vip || vip == other || !config->vips[vip - 1].by_addresses)
+			continue;
+		*ret = (struct model_clash){ address->prefix, l4,
+					     { (vip < other ? vip : other) - 1, (vip < other ? other : vip) - 1 } };
+		return true;
+	}
+	return false;
+}
+
+bool model_find_clash(const struct config *config, const struct model *model, struct model_clash *ret)
+{
+	for (size_t i = 0; i < model->n_addresses; i++)
+		if (clashes(config, model, &model->addresses[i], ret))
+			return true;
+	return false;
+}
+
 int model_build(const struct config *config, struct model **ret)
 {
 	struct model *model = calloc(1, sizeof(*model));
@@ -193,6 +246,8 @@ int model_build(const struct config *config, struct model **ret)
 		model_free(model);
 		return err;
 	}
+	for (size_t i = 0; i < model->n_addresses; i++)
+		sum_up(config, model, &model->addresses[i]);
 	*ret = model;
 	return 0;
 }

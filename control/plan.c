@@ -144,6 +144,17 @@ static uint32_t syn_budget(const struct planning *p)
 	return budget < SYN_BUDGET_MIN ? SYN_BUDGET_MIN : budget > UINT32_MAX ? UINT32_MAX : budget;
 }
 
+/* A bucket holds what one second brings, so that a limit of 1 is one answer a second and not none. */
+static void set_rates(const struct planning *p, struct tr_settings *settings)
+{
+	for (int i = 0; i < TR_RATE_COUNT; i++) {
+		uint32_t burst = p->desired->config->rates[i] * TR_TOKEN;
+		uint32_t per_tick = burst * p->desired->tick_ns / 1000000000;
+
+		settings->rates[i] = (struct tr_rate_limit){ burst && !per_tick ? 1 : per_tick, burst };
+	}
+}
+
 static void next_instance(const struct planning *p, struct tr_instance *now)
 {
 	const struct config *config = p->desired->config;
@@ -170,6 +181,7 @@ static int plan_settings(struct planning *p)
 	settings.entropy4 = htonl(low_bits(128 - config->source4.len));
 	settings.entropy6 = htonl(low_bits(128 - config->source6.len));
 	settings.syn_budget = syn_budget(p);
+	set_rates(p, &settings);
 	next_instance(p, &now);
 	p->settings = settings;
 	/* As long as records are of either source, entropy only where neither has bits of its own. */

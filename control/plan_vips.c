@@ -38,12 +38,14 @@ static int plan_vip(struct planning *p, size_t i)
 	uint32_t number = p->vip_numbers[i], pool = p->pool_numbers[config->pool];
 	const struct tr_vip *old = &p->running->vips[number];
 	const struct tr_vip_info *old_info = &p->running->vip_info[number];
-	struct tr_vip_info info = { .pool = pool };
+	struct tr_vip_info info = { .pool = pool, .echo_off = !config->echo };
 	struct tr_vip vip = { .ring = p->rings[config->pool].start,
 			      .ring_size = p->desired->config->pools[config->pool].ring_size,
-			      .pool = pool, .how = config->mode };
+			      .pool = pool, .how = config->mode, .mss = config->mss };
 	struct step *step;
 
+	vip.how |= (config->by_addresses ? TR_HOW_ADDRESSES : 0) | (config->mss ? TR_HOW_MSS : 0);
+	vip.flags = config->oversize ? TR_VIP_OVERSIZE : 0;
 	strncpy(info.name, config->name, TR_NAME_MAX - 1);
 	if (!memcmp(&vip, old, sizeof(vip)) && !memcmp(&info, old_info, sizeof(info)))
 		return 0;
@@ -153,11 +155,15 @@ static int plan_services(struct planning *p, const uint32_t *ids, const struct m
 
 static struct tr_vip_address address_value(const struct planning *p, const struct model_address *address, uint32_t id)
 {
-	struct tr_vip_address value = { .id = id, .len = address->prefix.len, .alone = address->alone };
+	struct tr_vip_address value = { .id = id, .len = address->prefix.len, .alone = address->alone,
+					.echo = address->echo };
 
-	for (enum tr_l4 l4 = 0; l4 < TR_L4_COUNT; l4++)
+	for (enum tr_l4 l4 = 0; l4 < TR_L4_COUNT; l4++) {
 		if (address->all_ports[l4])
 			value.all_ports[l4] = p->vip_numbers[address->all_ports[l4] - 1];
+		if (address->early[l4])
+			value.early[l4] = p->vip_numbers[address->early[l4] - 1];
+	}
 	for (uint32_t s = 0; s < address->n_services; s++)
 		value.has_exact[p->desired->model->services[address->first_service + s].l4] = 1;
 	return value;

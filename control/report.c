@@ -30,6 +30,32 @@ const char *report_mode(const struct snapshot_vip *vip)
 	return vip->mode < ARRAY_SIZE(names) ? names[vip->mode] : NULL;
 }
 
+const char *report_fragments(const struct snapshot_vip *vip)
+{
+	return vip->by_addresses ? "addresses" : "drop";
+}
+
+const char *report_oversize(const struct snapshot_vip *vip)
+{
+	return vip->oversize ? "fragment" : "answer";
+}
+
+const char *report_options(const struct snapshot_vip *vip, char *buf)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	if (!vip->echo)
+		len += snprintf(buf + len, REPORT_OPTIONS_MAX - len, ", echo off");
+	if (vip->by_addresses)
+		len += snprintf(buf + len, REPORT_OPTIONS_MAX - len, ", fragments %s", report_fragments(vip));
+	if (vip->oversize)
+		len += snprintf(buf + len, REPORT_OPTIONS_MAX - len, ", oversize %s", report_oversize(vip));
+	if (vip->mss)
+		len += snprintf(buf + len, REPORT_OPTIONS_MAX - len, ", mss %u", vip->mss);
+	return len ? buf + strlen(", ") : buf;
+}
+
 const char *report_why_not(const struct snapshot_backend *backend)
 {
 	static const char *const by_state[] = {

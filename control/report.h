@@ -12,6 +12,7 @@
 
 #define REPORT_SERVICE_MAX 16
 #define REPORT_DURATION_MAX 32
+#define REPORT_OPTIONS_MAX 80
 #define REPORT_STATES (TR_BACKEND_DRAINED + 1)
 
 /* Each a new reference, or NULL when there is no memory. */
@@ -24,6 +25,12 @@ const char *report_state(const struct snapshot_backend *backend);
 
 /* "changes", "track"...; NULL: not known yet. */
 const char *report_mode(const struct snapshot_vip *vip);
+
+/* As the configuration has them. */
+const char *report_fragments(const struct snapshot_vip *vip);
+const char *report_oversize(const struct snapshot_vip *vip);
+/* What of these, echo and mss is not the default: "echo off, mss 1400"; empty: nothing. Into buf of REPORT_OPTIONS_MAX bytes. */
+const char *report_options(const struct snapshot_vip *vip, char *buf);
 
 /* Why it takes no new flows; NULL: it does. */
 const char *report_why_not(const struct snapshot_backend *backend);

@@ -169,9 +169,11 @@ static json_t *status_vip(const struct snapshot_vip *vip)
 		json_decref(services);
 		return NULL;
 	}
-	return json_pack("{s:s, s:s, s:s?, s:b, s:s?, s:o, s:o}", "name", vip->name, "pool", vip->pool->info.name,
+	return json_pack("{s:s, s:s, s:s?, s:b, s:s?, s:b, s:s, s:s, s:o, s:o, s:o}", "name", vip->name, "pool", vip->pool->info.name,
 			 "mode", report_mode(vip), "moving", vip->moving,
-			 "moving_from", vip->old_pool ? vip->old_pool->info.name : NULL, "addresses", addresses, "services", services);
+			 "moving_from", vip->old_pool ? vip->old_pool->info.name : NULL, "echo", vip->echo,
+			 "fragments", report_fragments(vip), "oversize", report_oversize(vip),
+			 "mss", vip->mss ? json_integer(vip->mss) : json_null(), "addresses", addresses, "services", services);
 }
 
 json_t *report_status(const struct snapshot *s)

@@ -197,6 +197,7 @@ static int read_vips(struct snapshot *s, const char *dir)
 			continue;
 		vip->number = i;
 		memcpy(vip->name, infos[i].name, TR_NAME_MAX - 1);
+		vip->echo = !infos[i].echo_off;
 		err = pinned_sum(&counters, i, &vip->traffic);
 		s->n_vips++;
 	}

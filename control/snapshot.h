@@ -50,6 +50,8 @@ struct snapshot_vip {
 	const struct snapshot_pool *pool;
 	enum tr_mode mode;		/* TR_MODE_COUNT: packets do not find its ring yet */
 	bool moving;
+	bool echo, by_addresses, oversize;	/* as in struct config_vip; what packets meet, as mode is */
+	uint16_t mss;			/* 0: any */
 	const struct snapshot_pool *old_pool;	/* while it moves: from there, maybe from the same; NULL: no such pool */
 	struct tr_traffic traffic;
 	struct tr_prefix *addresses;	/* sorted; IPv4 comes first */

@@ -73,6 +73,9 @@ int snapshot_read_modes(struct snapshot *s, const char *dir)
 			continue;
 		if ((value.how & TR_HOW_MODE) < TR_MODE_COUNT)
 			vip->mode = value.how & TR_HOW_MODE;
+		vip->by_addresses = value.how & TR_HOW_ADDRESSES;
+		vip->oversize = value.flags & TR_VIP_OVERSIZE;
+		vip->mss = value.how & TR_HOW_MSS ? value.mss : 0;
 		vip->moving = value.how & TR_HOW_MOVING;
 		if (vip->moving)
 			vip->old_pool = snapshot_find_pool(s, ((const struct tr_vip_old *)maps.old.data)[vip->number].pool);

@@ -17,11 +17,18 @@ static enum trial_end end_of(const struct trial *t, __u32 vip, const struct tr_v
 		return END_VIP_GONE;
 	if ((after->how & TR_HOW_MODE) == TR_MODE_HASH)
 		return END_HASH;
-	if (both_move && (after->pool != before->pool || after->how != before->how) &&
-	    (before->pool != old->pool || (before->how & TR_HOW_MODE) != old->how ||
+	if (both_move && (after->pool != before->pool || (after->how ^ before->how) & TR_HOW_KEY) &&
+	    (before->pool != old->pool || (before->how & TR_HOW_KEY) != old->how ||
 	     memcmp(old->hash_key, t->shadow->view.settings->hash_key, sizeof(old->hash_key))))
 		return END_FORCED;
 	return END_COUNT;
+}
+
+static bool same_place(const struct tr_vip *a, const struct tr_vip *b)
+{
+	const struct tr_vip x = control_place(*a), y = control_place(*b);
+
+	return !memcmp(&x, &y, sizeof(x));
 }
 
 /* What the call has ended, the flows must know. */
@@ -33,8 +40,10 @@ static void tell_flows(struct trial *t, const __u8 *serves, const struct tr_vip 
 		if (serves[i] != TR_SERVES_NONE && t->real.backends[i].serves == TR_SERVES_NONE)
 			flows_backend_down(t, i);
 	for (i = 1; i < TRIAL_VIPS; i++) {
-		if (memcmp(&t->real.vips[i], &vips[i], sizeof(*vips)))
+		if (!same_place(&t->real.vips[i], &vips[i]))
 			flows_vip_changed(t, i, end_of(t, i, &vips[i]));
+		if (t->real.vips[i].how & ~vips[i].how & TR_HOW_ADDRESSES)
+			flows_vip_joins(t, i);
 	}
 	if (memcmp(t->shadow->view.settings->hash_key, t->real.settings->hash_key, 16))
 		for (i = 1; i < TRIAL_VIPS; i++)

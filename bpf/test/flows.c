@@ -118,6 +118,30 @@ void flows_vip_changed(struct trial *t, __u32 vip, enum trial_end end)
 	}
 }
 
+/* Is there another flow of the same two addresses, now or before long? */
+static bool is_shared(const struct trial *t, const struct flow *f)
+{
+	__u32 i;
+
+	for (i = 0; i < t->shape.flows; i++) {
+		const struct flow *other = &t->flows[i];
+
+		if (other != f && other->packet.vip == f->packet.vip && model_l4(other->packet.kind) == model_l4(f->packet.kind) &&
+		    !memcmp(&other->packet.src, &f->packet.src, sizeof(f->packet.src)))
+			return true;
+	}
+	return false;
+}
+
+void flows_vip_joins(struct trial *t, __u32 vip)
+{
+	__u32 i;
+
+	for (i = 0; i < t->shape.flows; i++)
+		if (t->flows[i].packet.vip == vip && is_shared(t, &t->flows[i]))
+			t->flows[i].is_excused[END_JOINED] = true;
+}
+
 static void note_evicted(struct trial *t, const struct model_answer *answer)
 {
 	enum trial_end end = answer->evicted_tier == TR_TIER_SYN ? END_EVICTED_SYN : END_EVICTED_TRACK;
@@ -179,6 +203,7 @@ static bool run(struct trial *t, const struct model_packet *p, const struct flow
 	t->counts.packets++;
 	t->counts.modes[t->real.vips[p->vip].how & TR_HOW_MODE]++;
 	t->counts.moving += t->real.vips[p->vip].how >> 8 & 1;
+	t->counts.by_addresses += !!(t->real.vips[p->vip].how & TR_HOW_ADDRESSES);
 	note_evicted(t, ret);
 	return same_choice(t, backend, ret);
 }
@@ -192,14 +217,16 @@ static bool is_gone(const struct trial *t, __u32 vip)
 static void note_guard(struct trial *t, struct flow *f, const struct model_answer *answer)
 {
 	const struct tr_vip *vip = &t->real.vips[f->packet.vip];
-	__u16 old = t->real.vip_old[f->packet.vip].how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
+	__u16 old_how = t->real.vip_old[f->packet.vip].how, old = old_how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
 	bool unwatched = vip->how & TR_HOW_MOVING && (old == TR_MODE_HASH || old == TR_MODE_TRACK) && !answer->recorded;
 
+	bool joins = vip->how & TR_HOW_MOVING && vip->how & ~old_how & TR_HOW_ADDRESSES && !answer->recorded && is_shared(t, f);
 	bool was_silent = f->is_excused[END_SILENT] && !answer->recorded;
 
 	if (!unwatched)
 		memset(f->is_excused, 0, sizeof(f->is_excused));
 	f->is_excused[END_SILENT] = was_silent;
+	f->is_excused[END_JOINED] |= joins;
 	if (mode == TR_MODE_HASH || unwatched)
 		f->is_excused[END_HASH] = true;
 }

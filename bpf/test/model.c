@@ -197,13 +197,19 @@ static struct model_slot find_in_mode(const struct choice *c, __u16 how, __u64 k
 		return find(c, TR_TIER_TRACK, key, deletes);
 	if (c->p->kind == MODEL_DATAGRAM)
 		return find(c, TR_TIER_UDP, key, deletes);
-	if (c->p->kind == MODEL_DATA && !how && !c->old) {
+	if (c->p->kind == MODEL_DATA && (how & TR_HOW_MODE) == TR_MODE_CHANGES && !c->old) {
 		r = find(c, TR_TIER_TCP, key, false);
 		if (r.record && ok(c, backend_of(r)))
 			return r;
 	}
 	r = find(c, TR_TIER_SYN, key, deletes);
 	return r.record ? r : find(c, TR_TIER_TCP, key, deletes);
+}
+
+/* One record for many flows, which will have one each. */
+static bool is_shared_before(const struct choice *c)
+{
+	return c->old->how & ~c->vip->how & TR_HOW_ADDRESSES;
 }
 
 /* A VIP that moves: a record under the old key is taken along. */
@@ -213,14 +219,24 @@ static void take_along(struct choice *c)
 	bool same_tiers = is_track(c->old->how) == is_track(c->vip->how), udp = c->p->kind == MODEL_DATAGRAM;
 	enum tr_tier tier = is_track(c->vip->how) ? TR_TIER_TRACK : udp ? TR_TIER_UDP : TR_TIER_TCP;
 	struct model_slot r;
+	bool closed;
 
 	if (key_old == c->key && same_tiers)
 		return;
 	r = find_in_mode(c, c->old->how, key_old, true);
 	if (!r.record || (udp && !(is_young(c, r) && ok(c, backend_of(r)))))
 		return;
+	if (is_shared_before(c)) {
+		if (ok(c, backend_of(r))) {
+			c->base = backend_of(r);
+			c->answer->on_ring = false;
+			reach(c, MODEL_MOVED_SHARED, 0);
+		}
+		return;
+	}
 	c->r = r;
-	if (backend_of(r) && insert(c, tier, backend_of(r), r.record->value & TR_RECORD_CLOSED)) {
+	closed = r.record->value & TR_RECORD_CLOSED && !(c->vip->how & TR_HOW_ADDRESSES);
+	if (backend_of(r) && insert(c, tier, backend_of(r), closed)) {
 		if (c->write && r.record->key == key_old)
 			delete_record(c, r);	/* unless it was the oldest, and pushed out by itself */
 		c->r = model_find(c->m, tier, c->key);
@@ -321,6 +337,10 @@ static __u32 tcp(struct choice *c)
 {
 	bool fin = c->p->kind == MODEL_FIN, base_ok = ok(c, c->base);
 
+	if (c->r.record && !ok(c, backend_of(c->r)) && c->vip->how & TR_HOW_ADDRESSES) {
+		rewrite(c);
+		return reach(c, MODEL_TCP_SHARED_DOWN, c->current);
+	}
 	if (c->r.record && !ok(c, backend_of(c->r)))
 		return reach(c, MODEL_TCP_BACKEND_DOWN, c->current);
 	if (c->r.record) {
@@ -431,7 +451,7 @@ void model_choose(const struct affinity_view *m, const struct model_packet *pack
 	};
 
 	*ret = (struct model_answer){ .key = c.key };
-	if (!write && p.kind != MODEL_DATAGRAM)
+	if ((!write || vip->how & TR_HOW_ADDRESSES) && p.kind != MODEL_DATAGRAM)
 		p.kind = MODEL_DATA;
 	ret->backend = choose(&c);
 	ret->recorded = find_in_mode(&c, vip->how, c.key, false).record;

@@ -35,6 +35,7 @@ struct model_answer {
 #define MODEL_CLAUSES(X)                                                                                             \
 	X(WORD_ALONE) X(HASH) X(MOVED_RECORD) X(MOVED_REFUSED) X(SYN_STAYS) X(SYN_STAYS_DRAINING) X(SYN_OLD_PORTS)    \
 	X(SYN_UNRECORDED) X(SYN_OVER_BASE) X(SYN_OVER) X(SYN_PRESSED) X(SYN_RECORDED) X(TCP_BACKEND_DOWN)             \
+	X(TCP_SHARED_DOWN) X(MOVED_SHARED)                                                                           \
 	X(TCP_TO_TABLE) X(TCP_TO_TABLE_FAILED) X(TCP_RECORD) X(TCP_RECORDED) X(TCP_REFUSED) X(TCP_BASE)               \
 	X(TCP_CURRENT) X(UDP_RECORD) X(UDP_RECORDED) X(UDP_REFUSED) X(UDP_DELETED) X(UDP_PLAIN) X(TRACK_SYN)          \
 	X(TRACK_SYN_RECORD) X(TRACK_RECORD) X(TRACK_DOWN) X(TRACK_UDP) X(TRACK_INSERTED) X(EVICTED_SYN)               \
@@ -56,7 +57,7 @@ enum tr_l4 model_l4(enum model_kind kind);
 bool model_ok(const struct affinity_view *memory, __u32 backend);
 __u32 model_bucket(__u64 key, __u32 ring_size);
 
-/* By a hash key and a mode (tr_vip.how). */
+/* By a hash key, a mode and TR_HOW_ADDRESSES (tr_vip.how). */
 __u64 model_key(const __u64 hash_key[2], __u16 how, const struct model_packet *packet);
 
 static inline __u32 word_current(__u64 word)

@@ -83,7 +83,8 @@ void model_control_vip(struct model_control *c, __u32 vip, const struct tr_vip *
 {
 	struct vip_past *past = &c->vips[vip];
 
-	past->wanted = *wanted;
+	past->wanted = control_place(*wanted);
+	past->rest = *wanted;
 	past->wanted_since = now;
 	past->has_wanted = true;
 }

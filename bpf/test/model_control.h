@@ -20,7 +20,8 @@ struct word_past {
 };
 
 struct vip_past {
-	struct tr_vip wanted;		/* without TR_HOW_MOVING */
+	struct tr_vip wanted;		/* its place alone: of how TR_HOW_KEY, no mss, no flags */
+	struct tr_vip rest;		/* as wanted, what is in force at once */
 	bool has_wanted;
 	__u32 wanted_since;
 	__u32 moving_since;
@@ -71,6 +72,8 @@ struct word_role {			/* of a word, in any ring that something names, before the 
 	bool live_in_syn;		/* some record of the bucket is live and in tier SYN */
 	bool records_left;		/* after the call the bucket has records */
 };
+/* Of a VIP, what moves: without mss, flags and TR_HOW_MSS. */
+struct tr_vip control_place(struct tr_vip vip);
 bool control_differ(struct model_control *control, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void control_roles(struct model_control *control);
 bool control_check_words(struct model_control *control);

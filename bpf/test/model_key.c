@@ -28,17 +28,17 @@ static __u64 words_hash(__u64 hash, const __u64 *words, int n)
 	return hash;
 }
 
-static __u64 flow_hash(const __u64 key[2], const struct model_packet *p)
+static __u64 flow_hash(const __u64 key[2], const struct model_packet *p, bool ports)
 {
 	__u64 words[4] = { p->src.w[3] | (__u64)p->dst.w[3] << 32 };
-	__u64 last = htons(p->sport) | (__u32)htons(p->dport) << 16 | (__u64)model_l4(p->kind) << 32;
+	__u64 both = ports ? htons(p->sport) | (__u32)htons(p->dport) << 16 : 0;
 	bool v4 = addr_v4(&p->dst);
 
 	if (!v4) {
 		memcpy(words, &p->src, 16);
 		memcpy(words + 2, &p->dst, 16);
 	}
-	return finish(key, words_hash(key[0], words, v4 ? 1 : 4), last);
+	return finish(key, words_hash(key[0], words, v4 ? 1 : 4), both | (__u64)model_l4(p->kind) << 32);
 }
 
 static __u64 client_hash(const __u64 key[2], const struct model_packet *p)
@@ -53,7 +53,7 @@ static __u64 client_hash(const __u64 key[2], const struct model_packet *p)
 
 __u64 model_key(const __u64 hash_key[2], __u16 how, const struct model_packet *p)
 {
-	__u64 hash = flow_hash(hash_key, p);
+	__u64 hash = flow_hash(hash_key, p, !(how & TR_HOW_ADDRESSES));
 
 	if ((how & TR_HOW_MODE) == TR_MODE_CLIENT)
 		hash = (client_hash(hash_key, p) >> 32) << 32 | (__u32)hash;

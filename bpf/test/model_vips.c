@@ -24,8 +24,38 @@ static bool is_moving(const struct tr_vip *vip)
 
 static struct tr_vip standing(struct tr_vip vip)
 {
-	vip.how &= TR_HOW_MODE;
+	vip.how &= TR_HOW_KEY;
 	return vip;
+}
+
+static bool is_in_mode(const struct tr_vip *vip, enum tr_mode mode)
+{
+	return (vip->how & TR_HOW_MODE) == mode;
+}
+
+struct tr_vip control_place(struct tr_vip vip)
+{
+	vip.how &= TR_HOW_KEY | TR_HOW_MOVING;
+	vip.mss = vip.flags = 0;
+	return vip;
+}
+
+static bool same_rest(const struct tr_vip *a, const struct tr_vip *b)
+{
+	return (a->how & TR_HOW_MSS) == (b->how & TR_HOW_MSS) && a->mss == b->mss && a->flags == b->flags;
+}
+
+/* In force as soon as it is wanted, and whole. */
+static bool rest_is_right(const struct model_control *c, __u32 number)
+{
+	const struct tr_vip *after = &c->real->vips[number], *before = &c->shadow->vips[number];
+	const struct vip_past *past = &c->vips[number];
+
+	if (!after->ring_size)
+		return true;
+	if (!past->has_wanted)
+		return same_rest(after, before);
+	return same_rest(after, &past->rest) || (c->broken_off && same_rest(after, before));
 }
 
 static const struct tr_pool_times *times_of(const struct model_control *c, const struct tr_vip *vip)
@@ -144,7 +174,7 @@ static bool is_torn(const struct tr_vip *before, const struct tr_vip *after, con
 /* NULL, with the state as the call has left it; or what is wrong. */
 static const char *follow(struct model_control *c, __u32 number, struct vip_state *s)
 {
-	const struct tr_vip *after = &c->real->vips[number];
+	const struct tr_vip place = control_place(c->real->vips[number]), *after = &place;
 	const struct tr_vip_old *old_after = &c->real->vip_old[number];
 	bool old_written = memcmp(old_after, &s->old, sizeof(s->old));
 	bool key_changed = memcmp(c->real->settings->hash_key, c->shadow->settings->hash_key, 16);
@@ -156,7 +186,7 @@ static const char *follow(struct model_control *c, __u32 number, struct vip_stat
 		return NULL;
 	}
 	if (s->past.has_wanted && same_vip(after, &s->past.wanted) && !is_moving(after) &&
-	    (!s->vip.ring_size || !after->ring_size || after->how == TR_MODE_HASH)) {
+	    (!s->vip.ring_size || !after->ring_size || is_in_mode(after, TR_MODE_HASH))) {
 		s->vip = *after;
 		return NULL;
 	}
@@ -179,7 +209,7 @@ static const char *follow(struct model_control *c, __u32 number, struct vip_stat
 	in_time = is_moving(&s->vip) && may_switch(c, s);
 	has = standing(*after);
 	if (is_moving(&s->vip) && s->past.has_wanted && !same_vip(&has, &(struct tr_vip){ s->vip.ring, s->vip.ring_size,
-	    s->vip.pool, standing(s->vip).how, 0 })) {
+	    s->vip.pool, standing(s->vip).how, 0, 0 })) {
 		if (!same_vip(&has, &s->past.wanted))
 			return "not what is wanted";
 		if (!in_time)
@@ -200,7 +230,7 @@ static const char *follow(struct model_control *c, __u32 number, struct vip_stat
 	if (is_moving(&s->vip) && !is_moving(after)) {
 		if (!is_prepared_only(c, s) && (!may_finish(c, s) || (wants_change(c, s) && may_follow(c, s) && !lacks_current(c, s))))
 			return "still moves";
-		if (!looks_everywhere(c, &s->vip) && !is_prepared_only(c, s) && after->how != TR_MODE_TRACK)
+		if (!looks_everywhere(c, &s->vip) && !is_prepared_only(c, s) && !is_in_mode(after, TR_MODE_TRACK))
 			return "ends its move, and not all of its words look";
 		s->vip = standing(s->vip);
 	}
@@ -238,7 +268,7 @@ static bool check_hash_key(struct model_control *c)
 	for (i = 1; i < c->real->n_vips; i++) {
 		const struct tr_vip *vip = &c->shadow->vips[i];
 
-		if (vip->ring_size && standing(*vip).how != TR_MODE_HASH && !is_moving(&c->real->vips[i]))
+		if (vip->ring_size && !is_in_mode(vip, TR_MODE_HASH) && !is_moving(&c->real->vips[i]))
 			return control_differ(c, "another hash key, and VIP %u is not moving", i);
 	}
 	return true;
@@ -252,9 +282,9 @@ bool control_check_vips(struct model_control *c)
 	if (!check_hash_key(c))
 		return false;
 	for (i = 1; i < c->real->n_vips; i++) {
-		struct vip_state s = { c->shadow->vips[i], c->shadow->vip_old[i], c->vips[i] };
+		struct vip_state s = { control_place(c->shadow->vips[i]), c->shadow->vip_old[i], c->vips[i] };
 
-		wrong = follow(c, i, &s);
+		wrong = rest_is_right(c, i) ? follow(c, i, &s) : "another mss or flags than wanted";
 		if (!wrong) {
 			c->vips[i] = s.past;
 			wrong = left_undone(c, i, &s);

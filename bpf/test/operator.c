@@ -270,11 +270,13 @@ static bool tell_vip(struct trial *t, __u32 number)
 	const struct tr_pool_info *pool = &t->real.pools[wanted->pool];
 	struct tr_vip vip = {}, has = t->real.vips[number];
 
-	has.how &= TR_HOW_MODE;
+	has.how &= ~TR_HOW_MOVING;
 	if (wanted->is_there && (!pool->name[0] || pool->leaving))
 		return true;
 	if (wanted->is_there)
-		vip = (struct tr_vip){ pool->ring, pool->ring_size, wanted->pool, wanted->mode, 0, 0 };
+		vip = (struct tr_vip){ pool->ring, pool->ring_size, wanted->pool, wanted->mode |
+				       (wanted->by_addresses ? TR_HOW_ADDRESSES : 0) | (wanted->mss ? TR_HOW_MSS : 0),
+				       wanted->mss, wanted->flags };
 	if (!memcmp(wanted->is_told ? &wanted->told : &has, &vip, sizeof(vip)))
 		return true;
 	wanted->is_told = true;
@@ -354,6 +356,7 @@ void operator_begin(struct trial *t)
 	}
 	for (i = 1; i < shape->n_vips; i++)
 		t->vips[i] = (struct wanted_vip){ .is_there = true, .pool = 1 + i % (shape->n_pools - 1), .mode = shape->modes[i] };
+	t->vips[TRIAL_JOINER].by_addresses = shape->by_addresses;
 	memcpy(t->hash_key, t->real.settings->hash_key, sizeof(t->hash_key));
 	t->hash_key_told = false;
 }
@@ -395,6 +398,12 @@ static void vip_goes(struct trial *t, struct wanted_vip *vip)
 	}
 }
 
+static void vip_mss(struct wanted_vip *vip, __u32 value)
+{
+	vip->mss = value % 4 ? 1000 + value : 0;
+	vip->flags = value & 8 ? TR_VIP_OVERSIZE : 0;
+}
+
 static void vip_change(struct trial *t, const struct trial_step *step)
 {
 	struct wanted_vip *vip = &t->vips[1 + step->a % (t->shape.n_vips - 1)];
@@ -406,6 +415,10 @@ static void vip_change(struct trial *t, const struct trial_step *step)
 		vip->pool = pool;
 	else if (step->kind == STEP_VIP_GOES)
 		vip_goes(t, vip);
+	else if (step->kind == STEP_VIP_JOINS)
+		t->vips[TRIAL_JOINER].by_addresses = !t->vips[TRIAL_JOINER].by_addresses;
+	else if (step->kind == STEP_VIP_MSS)
+		vip_mss(vip, step->b);
 }
 
 bool operator_change(struct trial *t, const struct trial_step *step)

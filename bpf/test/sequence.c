@@ -47,6 +47,7 @@ struct trial_shape trial_shape_of(__u64 seed)
 	}
 	for (i = 1; i < TRIAL_VIPS; i++)
 		shape.modes[i] = rng_chance(&rng, 60) ? TR_MODE_CHANGES : rng_below(&rng, TR_MODE_COUNT);
+	shape.by_addresses = rng_chance(&rng, 30);
 	return shape;
 }
 
@@ -92,8 +93,10 @@ static struct trial_step change_step(const struct trial *t, struct rng *rng)
 	} else if (which < 93) {
 		s.kind = STEP_HASH_KEY;
 		s.a = rng_below(rng, 1000);
-	} else if (which < 95) {
+	} else if (which < 94) {
 		s.kind = STEP_POOL_GOES;
+	} else if (which < 97) {
+		s.kind = rng_chance(rng, 60) ? STEP_VIP_JOINS : STEP_VIP_MSS;
 	} else {
 		s.kind = STEP_SEVERAL;
 		s.a = between(rng, 1, 4);
@@ -157,6 +160,7 @@ struct trial_step trial_next(struct trial *t, struct rng *rng)
 
 static const char *const kinds[STEP_KINDS] = {
 	"packet", "peek", "time passes", "tick", "backend", "weights", "VIP to pool", "VIP to mode", "VIP goes or comes",
+	"VIP by addresses or ports", "MSS and flags",
 	"ring size", "hash key", "pool goes or comes", "several changes at once", "flood", "crash", "crash in the next change",
 	"crash in the next call", "restart", "calm",
 };
@@ -179,7 +183,8 @@ void trial_print_shape(const struct trial_shape *s)
 			s->times[i].udp, s->times[i].syn, s->times[i].life, s->times[i].linger, s->times[i].drain,
 			trial_ring_sizes[s->ring[i]]);
 	for (i = 1; i < s->n_vips; i++)
-		fprintf(stderr, "# VIP %u: pool %u, mode %s\n", i, 1 + i % (s->n_pools - 1), modes[s->modes[i]]);
+		fprintf(stderr, "# VIP %u: pool %u, mode %s%s\n", i, 1 + i % (s->n_pools - 1), modes[s->modes[i]],
+			i == TRIAL_JOINER && s->by_addresses ? ", by addresses" : "");
 }
 
 void trial_print_step(const struct trial_step *s)

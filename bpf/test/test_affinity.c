@@ -155,8 +155,9 @@ static void test_counts(void **state)
 		fprintf(stderr, "# %-28s %llu\n", trial_kind_name(i), c->steps[i]);
 		steps += c->steps[i];
 	}
-	fprintf(stderr, "# %llu steps, %llu packets (modes: changes %llu, track %llu, hash %llu, client %llu; of moving VIPs %llu)\n",
-		steps, c->packets, c->modes[0], c->modes[1], c->modes[2], c->modes[3], c->moving);
+	fprintf(stderr, "# %llu steps, %llu packets (modes: changes %llu, track %llu, hash %llu, client %llu; of moving VIPs %llu, by addresses %llu)\n",
+		steps, c->packets, c->modes[0], c->modes[1], c->modes[2], c->modes[3], c->moving,
+		c->by_addresses);
 	fprintf(stderr, "# flows: %llu begun, %llu packets to their backend, %llu strays, no backend for %llu\n", c->begun, c->kept,
 		c->strays, c->refused_no_backend);
 	fprintf(stderr, "# SYNs retried within T_syn: %llu, elsewhere %llu\n", c->retried, c->retried_elsewhere);

@@ -21,6 +21,7 @@
 #define TRIAL_REGIONS 16
 #define TRIAL_WORDS (1 + TRIAL_REGIONS * (2 * TRIAL_RING_MAX + 1))
 #define TRIAL_SETS 256
+#define TRIAL_JOINER 1		/* the VIP that may be by addresses: of an address and protocol there is one */
 #define TRIAL_PORT 1000		/* a VIP's is TRIAL_PORT + its number, at both addresses */
 
 /* What a trial is made from; all of it follows from the seed. */
@@ -34,6 +35,7 @@ struct trial_shape {
 	struct tr_pool_times times[TRIAL_POOLS];
 	__u8 modes[TRIAL_VIPS];
 	__u8 ring[TRIAL_POOLS];		/* index of a ring size */
+	bool by_addresses;		/* VIP TRIAL_JOINER, at first */
 	bool calm;			/* nothing beyond what the rules promise to bear: large tiers, no floods */
 };
 
@@ -47,6 +49,8 @@ enum trial_kind {
 	STEP_VIP_POOL,			/* VIP, pool */
 	STEP_VIP_MODE,			/* VIP, mode */
 	STEP_VIP_GOES,			/* VIP; again: it comes */
+	STEP_VIP_JOINS,			/* VIP TRIAL_JOINER is by addresses; again: by ports */
+	STEP_VIP_MSS,			/* VIP, mss and flags */
 	STEP_RING_SIZE,			/* pool, index */
 	STEP_HASH_KEY,			/* seed */
 	STEP_POOL_GOES,			/* pool; again: it comes */
@@ -88,6 +92,8 @@ struct wanted_vip {
 	__u32 gone_at;
 	__u32 pool;
 	__u8 mode;
+	bool by_addresses;
+	__u16 mss, flags;
 	bool is_told;
 	struct tr_vip told;
 };
@@ -98,7 +104,8 @@ struct wanted_vip {
 	X(HASH, "their VIP is in mode hash, or was until now") X(EVICTED_SYN, "pushed out of tier SYN")               \
 	X(EVICTED_TRACK, "pushed out of tier TRACK") X(VIP_GONE, "their VIP is gone")                     \
 	X(FORCED, "another pool or mode came in the middle of a move, since a backend of its ring was dead")           \
-	X(RING, "no room for their record, and the base before the move dead")
+	X(RING, "no room for their record, and the base before the move dead")                                          \
+	X(JOINED, "their VIP is by addresses, and another flow of the two addresses came first")
 enum trial_end {
 #define X(name, text) END_##name,
 	TRIAL_ENDS(X)
@@ -128,7 +135,7 @@ struct trial_counts {
 	__u64 packets, kept, begun, strays, renewed, retried, retried_elsewhere, refused_no_backend;
 	__u64 ends[END_COUNT];
 	__u64 core_calls, broken_off;
-	__u64 modes[TR_MODE_COUNT], moving;
+	__u64 modes[TR_MODE_COUNT], moving, by_addresses;
 };
 
 /* The program under test; NULL in trial_new(): the model against itself. */
@@ -190,6 +197,8 @@ bool flows_flood(struct trial *trial, const struct trial_step *step);
 void flows_backend_down(struct trial *trial, __u32 backend);
 /* ends: for hash and gone; else nothing is excused and only the times are taken down. */
 void flows_vip_changed(struct trial *trial, __u32 vip, enum trial_end end);
+/* It is by addresses from now on: flows of the same two addresses come together. */
+void flows_vip_joins(struct trial *trial, __u32 vip);
 
 bool core_new(struct trial *trial);
 void core_crash(struct trial *trial);

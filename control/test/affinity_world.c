@@ -81,7 +81,7 @@ int world_setup(void **state)
 		make_pool(w, pool, 10 * (pool - 1) + (pool == 1));
 	world_backend(w, 9, 1, TR_BACKEND_UP);
 	for (uint32_t vip = 1; vip <= 2; vip++)
-		w->v.vips[vip] = (struct tr_vip){ w->v.pools[vip].ring, RING_SIZE, vip, TR_MODE_CHANGES, 0 };
+		w->v.vips[vip] = (struct tr_vip){ w->v.pools[vip].ring, RING_SIZE, vip, TR_MODE_CHANGES, 0, 0 };
 	assert_int_equal(affinity_new(&w->v, w->now, &w->a), 0);
 	*state = w;
 	return 0;

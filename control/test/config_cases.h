@@ -21,7 +21,12 @@
 #define SERVICES(text)                                                                                               \
 	POOLS "vips:\n  - name: www\n    addresses: [192.0.2.1]\n    services: [" text "]\n    pool: web\n"
 /* line 10 */
-#define MODE(text) POOLS VIPS "    mode: " text "\n"
+#define MODE(text) VIP("mode: " text)
+#define VIP(text) POOLS VIPS "    " text "\n"
+/* lines 6 and 7, and their `fragments` */
+#define BOTH_BY_ADDRESSES(first, second) \
+	POOLS "vips:\n  - { name: www, pool: web, " first ", fragments: addresses }\n" \
+	"  - { name: other, pool: web, " second ", fragments: addresses }\n"
 /* line 11 and on */
 #define SECOND_VIP(text) REST "  - name: other\n" text
 /* from line 2; 2 pools, 2 backends, 2 vips, 2 addresses, 2 prefixes, 5 services */
@@ -48,7 +53,10 @@
 
 #define INSTANCE_RULE "an instance's name has no dot, which the BPF file system takes in no directory's name, and does " \
 	"not begin with decap-"
-#define ROOT_FIELDS "instance, devices, hash_key, encapsulation, metrics, limits, pools, vips"
+#define ROOT_FIELDS "instance, devices, hash_key, encapsulation, icmp, metrics, limits, pools, vips"
+#define VIP_FIELDS "name, addresses, services, pool, mode, echo, fragments, oversize, mss"
+#define ICMP_FIELDS "echo_per_source, echo_total, too_big_per_source, too_big_total"
+#define RATE_RULE "this limit, in answers a second, is 0 to 60000"
 #define TIMES_FIELDS "settle, udp, syn, record, linger, drain"
 #define NAME_RULE "a name is 1 to 63 of A-Z a-z 0-9 _ . - and does not start with a dot"
 #define SERVICE_RULE "a service is PORT/PROTOCOL: a port of 1 to 65535 or all, and tcp or udp"
@@ -281,8 +289,42 @@ static const struct refused {
 	{ "mode in capitals", MODE("Hash"), "10: vips[0].mode: Hash; a mode is changes, track, hash or client" },
 	{ "mode of an empty text", MODE("\"\""), "10: vips[0].mode: \"\"; a mode is changes, track, hash or client" },
 	{ "mode nothing", MODE("~"), "10: vips[0].mode: nothing; a single value is expected" },
+	{ "echo yes", VIP("echo: yes"), "10: vips[0].echo: yes; echo is on or off" },
+	{ "echo true", VIP("echo: true"), "10: vips[0].echo: true; echo is on or off" },
+	{ "echo in capitals", VIP("echo: \"ON\""), "10: vips[0].echo: ON; echo is on or off" },
+	{ "echo of an empty text", VIP("echo: \"\""), "10: vips[0].echo: \"\"; echo is on or off" },
+	{ "echo nothing", VIP("echo:"), "10: vips[0].echo: nothing; a single value is expected" },
+	{ "echo a list", VIP("echo: [on]"), "10: vips[0].echo: a list; a single value is expected" },
+	{ "fragments forward", VIP("fragments: forward"),
+	  "10: vips[0].fragments: forward; fragments is drop or addresses" },
+	{ "fragments on", VIP("fragments: on"), "10: vips[0].fragments: on; fragments is drop or addresses" },
+	{ "fragments nothing", VIP("fragments: ~"), "10: vips[0].fragments: nothing; a single value is expected" },
+	{ "oversize drop", VIP("oversize: drop"), "10: vips[0].oversize: drop; oversize is answer or fragment" },
+	{ "oversize nothing", VIP("oversize:"), "10: vips[0].oversize: nothing; a single value is expected" },
+	{ "mss of 0", VIP("mss: 0"), "10: vips[0].mss: 0; a maximum segment size is 256 to 65495" },
+	{ "mss of 255", VIP("mss: 255"), "10: vips[0].mss: 255; a maximum segment size is 256 to 65495" },
+	{ "mss of 65496", VIP("mss: 65496"), "10: vips[0].mss: 65496; a maximum segment size is 256 to 65495" },
+	{ "mss auto", VIP("mss: auto"), "10: vips[0].mss: auto; a maximum segment size is 256 to 65495" },
+	{ "mss nothing", VIP("mss:"), "10: vips[0].mss: nothing; a single value is expected" },
+	{ "fragments misspelt", VIP("fragment: drop"),
+	  "10: vips[0].fragment: an unknown field, did you mean fragments?; allowed here: " VIP_FIELDS },
+	{ "two VIPs of an address by addresses",
+	  BOTH_BY_ADDRESSES("addresses: [192.0.2.2, 192.0.2.1], services: [80/tcp]",
+			    "addresses: [192.0.2.1], services: [53/udp, all/tcp]"),
+	  "7: vips[1].fragments: addresses; vips[0], www, has it too (line 6), and both have tcp services at 192.0.2.1, where one "
+	  "VIP can have it" },
+	{ "a VIP by addresses inherits another's service",
+	  BOTH_BY_ADDRESSES("addresses: [\"2001:db8::7\"], services: [53/udp, 80/tcp]",
+			    "addresses: [\"2001:db8::/32\"], services: [443/udp]"),
+	  "7: vips[1].fragments: addresses; vips[0], www, has it too (line 6), and both have udp services at 2001:db8::7, where "
+	  "one VIP can have it" },
+	{ "a VIP by addresses inherits all ports of another",
+	  BOTH_BY_ADDRESSES("addresses: [192.0.0.0/16], services: [all/tcp]",
+			    "addresses: [192.0.2.0/24], services: [80/tcp]"),
+	  "7: vips[1].fragments: addresses; vips[0], www, has it too (line 6), and both have tcp services at 192.0.2.0/24, where "
+	  "one VIP can have it" },
 	{ "mode misspelt", POOLS VIPS "    mod: hash\n",
-	  "10: vips[0].mod: an unknown field, did you mean mode?; allowed here: name, addresses, services, pool, mode" },
+	  "10: vips[0].mod: an unknown field, did you mean mode?; allowed here: " VIP_FIELDS },
 	{ "VIP name twice",
 	  SECOND_VIP("    addresses: [192.0.2.2]\n    services: [443/tcp, 80/tcp]\n    pool: web\n"
 	  "  - name: www\n    addresses: [192.0.2.3]\n    services: [80/tcp]\n    pool: web\n"),
@@ -323,6 +365,19 @@ static const struct refused {
 	  "1: encapsulation: nothing; a mapping is expected, of: source4, source6, ttl" },
 	{ "source4 multicast", "encapsulation: { source4: 224.0.0.0/8 }\n" REST,
 	  "1: encapsulation.source4: 224.0.0.0/8 starts with a multicast address; a unicast prefix is expected" },
+	{ "icmp nothing", "icmp:\n" REST, "1: icmp: nothing; a mapping is expected, of: " ICMP_FIELDS },
+	{ "icmp a word", "icmp: off\n" REST, "1: icmp: a single value; a mapping is expected, of: " ICMP_FIELDS },
+	{ "icmp field misspelt", "icmp: { echo_totals: 5 }\n" REST,
+	  "1: icmp.echo_totals: an unknown field, did you mean echo_total?; allowed here: " ICMP_FIELDS },
+	{ "echo_per_source of 60001", "icmp: { echo_per_source: 60001 }\n" REST,
+	  "1: icmp.echo_per_source: 60001; " RATE_RULE },
+	{ "echo_total of -1", "icmp:\n  echo_per_source: 5\n  echo_total: -1\n" REST,
+	  "3: icmp.echo_total: -1; " RATE_RULE },
+	{ "too_big_per_source of 60001", "icmp: { too_big_per_source: 60001 }\n" REST,
+	  "1: icmp.too_big_per_source: 60001; " RATE_RULE },
+	{ "too_big_total off", "icmp: { too_big_total: off }\n" REST, "1: icmp.too_big_total: off; " RATE_RULE },
+	{ "too_big_total nothing", "icmp: { too_big_total: }\n" REST,
+	  "1: icmp.too_big_total: nothing; a single value is expected" },
 	{ "metrics by name", "metrics: localhost:9564\n" REST, "1: metrics: localhost:9564; " METRICS_RULE },
 	{ "metrics without port", "metrics: 127.0.0.1\n" REST, "1: metrics: 127.0.0.1; " METRICS_RULE },
 	{ "metrics IPv6 without brackets", "metrics: \"::1:9564\"\n" REST,
@@ -365,7 +420,8 @@ static const struct refused {
 	  "1: limits.ring_words: 131073; this file needs at least 131074 ring words, two for each bucket" },
 	{ "limits field misspelt", "limits: { vip: 1 }\n" REST,
 	  "1: limits.vip: an unknown field, did you mean vips?; allowed here: vips, addresses, prefixes, "
-	  "services, pools, backends, ring_words, cache, tcp_flows, syn_flows, udp_flows, tracked_flows" },
+	  "services, pools, backends, ring_words, cache, tcp_flows, syn_flows, udp_flows, tracked_flows, "
+	  "fragments" },
 	{ "vips misspelt", "vip:\n" REST,
 	  "1: vip: an unknown field, did you mean vips?; allowed here: " ROOT_FIELDS },
 	{ "instance misspelt", "intance: x\n" REST,

@@ -173,6 +173,7 @@ static int apply_settings(struct fake_maps *maps, const struct step *step)
 	maps->settings.entropy4 = step->settings.entropy4;
 	maps->settings.entropy6 = step->settings.entropy6;
 	maps->settings.syn_budget = step->settings.syn_budget;
+	memcpy(maps->settings.rates, step->settings.rates, sizeof(maps->settings.rates));
 	instance.reloads = maps->instance.reloads;
 	instance.reloads_failed = maps->instance.reloads_failed;
 	maps->instance = instance;

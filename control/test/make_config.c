@@ -39,6 +39,10 @@ struct config *make_config(void)
 	config->source4 = make_prefix(CONFIG_SOURCE4);
 	config->source6 = make_prefix(CONFIG_SOURCE6);
 	config->ttl = CONFIG_TTL;
+	config->rates[TR_RATE_ECHO_SOURCE] = CONFIG_ECHO_PER_SOURCE;
+	config->rates[TR_RATE_ECHO_ALL] = CONFIG_ECHO_TOTAL;
+	config->rates[TR_RATE_TOO_BIG_SOURCE] = CONFIG_TOO_BIG_PER_SOURCE;
+	config->rates[TR_RATE_TOO_BIG_ALL] = CONFIG_TOO_BIG_TOTAL;
 	config->limits = (struct config_limits){ .vips = 8, .addresses = 32, .prefixes = 32, .services = 512,
 						 .pools = 8, .backends = 64, .ring_words = 16384, .cache = 16,
 						 .flows = { 256, 256, 256, 256 } };
@@ -150,6 +154,7 @@ void make_vip(struct config *config, const char *name, const char *pool, const c
 	vip->name = strdup(name);
 	vip->pool = pool_index(config, next_word(&mode));
 	vip->mode = mode ? find_mode(mode) : TR_MODE_CHANGES;
+	vip->echo = true;
 	while ((word = next_word(&rest))) {
 		vip->addresses = grow(vip->addresses, &vip->n_addresses, sizeof(*vip->addresses));
 		vip->addresses[vip->n_addresses - 1] = make_prefix(word);
@@ -189,15 +194,22 @@ static uint32_t find_claim(const struct config *config, const struct tr_addr *ad
 	return 0;
 }
 
-uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port)
+uint32_t naive_find_vip_at(const struct config *config, const struct tr_prefix *prefix, enum tr_l4 l4, uint16_t port)
 {
-	for (int len = 128; len >= 0; len--) {
-		uint32_t vip = find_claim(config, address, len, l4, port);
+	for (int len = prefix->len; len >= 0; len--) {
+		uint32_t vip = find_claim(config, &prefix->addr, len, l4, port);
 
 		if (!vip)
-			vip = find_claim(config, address, len, l4, 0);
+			vip = find_claim(config, &prefix->addr, len, l4, 0);
 		if (vip)
 			return vip;
 	}
 	return 0;
+}
+
+uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port)
+{
+	const struct tr_prefix single = { 128, *address };
+
+	return naive_find_vip_at(config, &single, l4, port);
 }

@@ -26,6 +26,8 @@ struct tr_prefix make_prefix(const char *text);
 
 /* Index into config.vips + 1 of the VIP that serves; 0: none. */
 uint32_t naive_find_vip(const struct config *config, const struct tr_addr *address, enum tr_l4 l4, uint16_t port);
+/* The same for the addresses of a prefix that lie in no longer one. */
+uint32_t naive_find_vip_at(const struct config *config, const struct tr_prefix *prefix, enum tr_l4 l4, uint16_t port);
 bool naive_contains(const struct tr_prefix *prefix, const struct tr_addr *address);
 
 #endif

@@ -40,9 +40,11 @@ static void dump_settings(const struct fake_maps *maps, FILE *to)
 
 	fprintf(to, "settings key=%llx,%llx entropy=%x,%x prefixes=%u syn_budget=%u\n", s->hash_key[0], s->hash_key[1],
 		s->entropy4, s->entropy6, s->prefixes, s->syn_budget);
+	for (int r = 0; r < TR_RATE_COUNT; r++)
+		fprintf(to, "rate %d per_tick=%u burst=%u\n", r, s->rates[r].per_tick, s->rates[r].burst);
 	fprintf(to, "instance source4=%s/%u", text_of(&i->source4), i->source4_len);
-	fprintf(to, " source6=%s/%u ttl=%u ifindex=%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
-		i->ifindex, i->config);
+	fprintf(to, " source6=%s/%u ttl=%u devices=%u,%u config=%s\n", text_of(&i->source6), i->source6_len, i->ttl,
+		i->n_devices, i->devices[0], i->config);
 }
 
 static bool hash_is_right(const struct fake_maps *maps, uint32_t pool)
@@ -110,8 +112,9 @@ static void dump_vip(const struct fake_maps *maps, uint32_t number, FILE *to)
 	bool same = vip->ring_size == pool->ring_size && vip->pool == maps->vip_info[number].pool &&
 		    vip->ring == pool->ring;
 
-	fprintf(to, "vip %s pool=%s mode=%u ring=%s%s\n", vip_name(maps, number), pool_name(maps, vip->pool),
-		vip->how & TR_HOW_MODE, same ? "its" : "OTHER", vip->how & TR_HOW_MOVING ? " MOVING" : "");
+	fprintf(to, "vip %s pool=%s how=%x mss=%u flags=%x echo_off=%u ring=%s%s\n", vip_name(maps, number),
+		pool_name(maps, vip->pool), vip->how, vip->mss, vip->flags, maps->vip_info[number].echo_off,
+		same ? "its" : "OTHER", vip->how & TR_HOW_MOVING ? " MOVING" : "");
 }
 
 static void dump_address(const struct fake_maps *maps, const struct running_address *address, FILE *to)
@@ -120,9 +123,11 @@ static void dump_address(const struct fake_maps *maps, const struct running_addr
 	char text[ADDR_TEXT_MAX];
 
 	addr_format_prefix(&address->prefix, text);
-	fprintf(to, "address %s tcp=%s,%d udp=%s,%d%s\n", text, vip_name(maps, value->all_ports[TR_TCP]),
+	fprintf(to, "address %s tcp=%s,%d udp=%s,%d%s", text, vip_name(maps, value->all_ports[TR_TCP]),
 		value->has_exact[TR_TCP], vip_name(maps, value->all_ports[TR_UDP]), value->has_exact[TR_UDP],
 		value->id ? "" : " NO-ID");
+	fprintf(to, " early=%s", vip_name(maps, value->early[TR_TCP]));
+	fprintf(to, ",%s echo=%u\n", vip_name(maps, value->early[TR_UDP]), value->echo);
 	for (size_t i = 0; i < maps->running.n_services; i++)
 		if (maps->services[i].key.address == value->id)
 			fprintf(to, "service %s %u/%u %s\n", text, maps->services[i].key.l4,

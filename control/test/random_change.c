@@ -88,6 +88,7 @@ static void random_vip(struct change_state *state, uint32_t v)
 	state->vips[v].addresses = random_bits(seed, ARRAY_SIZE(prefixes), 3);
 	state->vips[v].services = random_bits(seed, ARRAY_SIZE(services), 3);
 	state->vips[v].mode = random_below(seed, TR_MODE_COUNT);
+	state->vips[v].treatment = random_below(seed, CHANGE_TREATMENTS);
 }
 
 static void random_all(struct change_state *state)
@@ -100,7 +101,7 @@ static void random_all(struct change_state *state)
 
 void random_start(struct change_state *state, uint32_t seed)
 {
-	*state = (struct change_state){ .seed = seed * 2654435761u, .ttl = CONFIG_TTL };
+	*state = (struct change_state){ .seed = seed * 2654435761u, .ttl = CONFIG_TTL, .by_addresses = CHANGE_VIPS };
 	random_all(state);
 }
 
@@ -109,7 +110,7 @@ static void change_something(struct change_state *state)
 	uint32_t *seed = &state->seed;
 	uint32_t p = random_below(seed, CHANGE_POOLS), v = random_below(seed, CHANGE_VIPS);
 
-	switch (random_below(seed, 18)) {
+	switch (random_below(seed, 21)) {
 	case 0:
 		random_pool(state, p);
 		break;
@@ -157,6 +158,15 @@ static void change_something(struct change_state *state)
 		break;
 	case 15:
 		state->pools[p].times = random_below(seed, ARRAY_SIZE(times));
+		break;
+	case 16:
+		state->vips[v].treatment = random_below(seed, CHANGE_TREATMENTS);
+		break;
+	case 17:
+		state->by_addresses = random_below(seed, CHANGE_VIPS + 1);
+		break;
+	case 18:
+		state->rate = random_below(seed, 3);
 		break;
 	default:
 		state->pools[p].members ^= 1u << random_below(seed, CHANGE_BACKENDS);
@@ -228,6 +238,7 @@ static bool claimed(const struct change_state *state, size_t vip, size_t prefix)
 static void add_vip(const struct change_state *state, struct config *config, size_t v)
 {
 	char addresses[512] = "", ports[128] = "", pool[32];
+	struct config_vip *vip;
 	size_t len = 0, n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
@@ -238,8 +249,14 @@ static void add_vip(const struct change_state *state, struct config *config, siz
 			n += snprintf(ports + n, sizeof(ports) - n, "%s ", services[i]);
 	snprintf(pool, sizeof(pool), "%s %s", state->pools[state->vips[v].pool].there ? pool_names[state->vips[v].pool] :
 		 config->pools[0].name, modes[state->vips[v].mode]);
-	if (len && n)
-		make_vip(config, vip_names[v], pool, addresses, ports);
+	if (!len || !n)
+		return;
+	make_vip(config, vip_names[v], pool, addresses, ports);
+	vip = &config->vips[config->n_vips - 1];
+	vip->echo = state->vips[v].treatment & 1;
+	vip->oversize = state->vips[v].treatment & 2;
+	vip->mss = state->vips[v].treatment & 4 ? 1000 + state->vips[v].treatment : 0;
+	vip->by_addresses = v == state->by_addresses;	/* of several a checked configuration has none in each other's way */
 }
 
 struct config *change_config(const struct change_state *state)
@@ -248,6 +265,7 @@ struct config *change_config(const struct change_state *state)
 
 	config->ttl = state->ttl;
 	config->hash_key[0] += state->hash_key;
+	config->rates[TR_RATE_ECHO_SOURCE] = state->rate;
 	if (state->other_source) {
 		config->source4 = make_prefix("10.99.0.0/20");
 		config->source6 = make_prefix("fd00:99::/96");

@@ -8,6 +8,7 @@
 #define CHANGE_POOLS 4
 #define CHANGE_BACKENDS 10
 #define CHANGE_VIPS 5
+#define CHANGE_TREATMENTS 8
 
 /* What a configuration is made from. Bits are indexes into the lists of random_change.c. */
 struct change_state {
@@ -21,9 +22,11 @@ struct change_state {
 	struct {
 		bool there;
 		uint8_t pool, mode;
+		uint8_t treatment;	/* bits: echo, oversize, mss */
 		uint32_t addresses, services;	/* bits */
 	} vips[CHANGE_VIPS];
-	uint8_t ttl, hash_key;
+	uint8_t ttl, hash_key, rate;
+	uint8_t by_addresses;		/* the VIP that is; CHANGE_VIPS: none */
 	bool other_source;
 };
 

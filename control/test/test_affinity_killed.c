@@ -40,16 +40,25 @@ static const uint64_t wanted_key[2] = { 0x3333, 0x4444 };
 static uint32_t *shared_now;
 static struct tr_record *flow;		/* of VIP 1, on backend 2 for as long as it lasts */
 
+static struct tr_vip wanted_vip(const struct world *w, uint32_t number, uint16_t mss)
+{
+	static const uint16_t pools[] = { 0, 2, 2, 3 }, hows[] = { 0, TR_MODE_CHANGES | TR_HOW_ADDRESSES, TR_MODE_TRACK, TR_MODE_HASH };
+
+	return (struct tr_vip){ w->v.pools[pools[number]].ring, RING_SIZE, pools[number],
+				hows[number] | (mss ? TR_HOW_MSS : 0), mss, mss ? TR_VIP_OVERSIZE : 0 };
+}
+
 /*
  * As a plan would have it: backend 1 is gone from pool 1, backend 11 is down, VIP 1 in pool 2, VIP 2 tracks, VIP 3
- * is new. Half of a hash key is a key as well, that flows were recorded by: the other half is another change.
+ * is new; VIP 1 is by addresses then. Half of a hash key is a key as well, that flows were recorded by: the other half is another change.
  */
 static void configure(struct world *w)
 {
 	const struct tr_pool_info *pools = w->v.pools;
-	struct tr_vip vips[4] = { {}, { pools[2].ring, RING_SIZE, 2, TR_MODE_CHANGES, 0 },
-				  { pools[2].ring, RING_SIZE, 2, TR_MODE_TRACK, 0 },
-				  { pools[3].ring, RING_SIZE, 3, TR_MODE_HASH, 0 } };
+	struct tr_vip vips[4];
+
+	for (uint32_t v = 1; v <= 3; v++)
+		vips[v] = wanted_vip(w, v, 1400);
 
 	affinity_hash_key(w->a, wanted_key, w->now);
 	if (w->v.backend_info[1].state == TR_BACKEND_UP)
@@ -61,6 +70,20 @@ static void configure(struct world *w)
 		world_target(w, 2, 11, 10, -1);
 	for (uint32_t v = 1; v <= 3; v++)
 		affinity_vip(w->a, v, &vips[v], w->now);
+}
+
+/* Another MSS now and then, or none: in force when the call is over, wherever the VIP is on its way. */
+static void change_mss(struct world *w)
+{
+	uint16_t mss = w->now % 96 ? 1000 + w->now % 100 : 0;
+
+	for (uint32_t v = 1; v <= 3; v++) {
+		struct tr_vip wanted = wanted_vip(w, v, mss);
+
+		affinity_vip(w->a, v, &wanted, w->now);
+		if (w->v.vips[v].mss != mss)
+			_exit(2);
+	}
 }
 
 static void touch_flow(struct world *w)
@@ -77,22 +100,36 @@ static void run(struct world *w, uint32_t ticks)
 		*shared_now = w->now += 2;
 		if (flow->key)
 			touch_flow(w);
+		if (!(w->now % 32))
+			change_mss(w);
 		affinity_tick(w->a, w->now);
+	}
+}
+
+/* What goes with the MSS is written with it, or not at all. */
+static void assert_whole(const struct world *w, uint32_t cut)
+{
+	for (uint32_t v = 1; v <= 3; v++) {
+		const struct tr_vip *vip = &w->v.vips[v];
+
+		if (!vip->mss != !(vip->how & TR_HOW_MSS) || !vip->mss != !(vip->flags & TR_VIP_OVERSIZE))
+			fail_msg("killed before store %u: VIP %u: how %x, mss %u, flags %x", cut, v, vip->how, vip->mss, vip->flags);
 	}
 }
 
 static void assert_all_done(struct world *w, uint32_t cut)
 {
-	static const uint32_t homes[] = { 0, 2, 2, 3 };
-
 	for (uint32_t pool = 1; pool <= 3; pool++)
 		if (affinity_is_pending(w->a) || w->v.pools[pool].unsettled_since ||
 		    (pool != 2 && !world_pool_is_plain(w, pool)))
 			fail_msg("killed before store %u: pool %u has not settled", cut, pool);
-	for (uint32_t v = 1; v <= 3; v++)
-		if (w->v.vips[v].pool != homes[v] || w->v.vips[v].how & TR_HOW_MOVING)
+	for (uint32_t v = 1; v <= 3; v++) {
+		struct tr_vip wanted = wanted_vip(w, v, w->v.vips[v].mss);
+
+		if (memcmp(&w->v.vips[v], &wanted, sizeof(wanted)))
 			fail_msg("killed before store %u: VIP %u: pool %u, how %x", cut,
 				 v, w->v.vips[v].pool, w->v.vips[v].how);
+	}
 	if (memcmp(w->v.settings->hash_key, wanted_key, sizeof(wanted_key)))
 		fail_msg("killed before store %u: another hash key", cut);
 	for (uint32_t b = 0; b < RING_SIZE; b++)
@@ -131,6 +168,8 @@ static bool killed_at(struct world *w, uint32_t cut, uint32_t ticks)
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
+	assert_int_not_equal(WEXITSTATUS(status), 2);
+	assert_whole(w, cut);
 	w->now = *shared_now;
 	return !WEXITSTATUS(status);
 }

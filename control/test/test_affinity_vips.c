@@ -16,7 +16,7 @@ static const uint64_t key1[2] = { 0x1111, 0x2222 }, key2[2] = { 0x3333, 0x4444 }
 
 static struct tr_vip in(const struct world *w, uint32_t pool, enum tr_mode mode)
 {
-	return (struct tr_vip){ w->v.pools[pool].ring, w->v.pools[pool].ring_size, pool, mode, 0 };
+	return (struct tr_vip){ w->v.pools[pool].ring, w->v.pools[pool].ring_size, pool, mode, 0, 0 };
 }
 
 static void want(struct world *w, uint32_t vip, struct tr_vip wanted)

@@ -102,9 +102,27 @@ static void assert_times(const struct config *config, size_t pool, uint32_t sett
 	assert_int_equal(times->drain, drain);
 }
 
+static void assert_treatment(const struct config *config, size_t vip, bool echo, bool by_addresses, bool oversize,
+			     uint16_t mss)
+{
+	assert_int_equal(config->vips[vip].echo, echo);
+	assert_int_equal(config->vips[vip].by_addresses, by_addresses);
+	assert_int_equal(config->vips[vip].oversize, oversize);
+	assert_int_equal(config->vips[vip].mss, mss);
+}
+
+static void assert_rates(const struct config *config, uint32_t echo_per_source, uint32_t echo_total,
+			 uint32_t too_big_per_source, uint32_t too_big_total)
+{
+	assert_int_equal(config->rates[TR_RATE_ECHO_SOURCE], echo_per_source);
+	assert_int_equal(config->rates[TR_RATE_ECHO_ALL], echo_total);
+	assert_int_equal(config->rates[TR_RATE_TOO_BIG_SOURCE], too_big_per_source);
+	assert_int_equal(config->rates[TR_RATE_TOO_BIG_ALL], too_big_total);
+}
+
 static void defaults(const struct config *config)
 {
-	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 4096,
+	const struct config_limits limits = { 1024, 4096, 4096, 16384, 256, 4096, 2 * 65537 * 16, 16384, 4096,
 					      { 262144, 65536, 65536, 65536 } };
 
 	assert_string_equal(config->path, FILE_NAME);
@@ -125,11 +143,13 @@ static void defaults(const struct config *config)
 	assert_times(config, 0, 900, 30, 4, 7200, 60, 3600);
 	assert_int_equal(config->n_vips, 1);
 	assert_int_equal(config->vips[0].mode, TR_MODE_CHANGES);
+	assert_treatment(config, 0, true, false, false, 0);
+	assert_rates(config, 10, 10000, 10, 1000);
 }
 
 static void settings(const struct config *config)
 {
-	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 32767, 524287, 268435456, 64,
+	const struct config_limits limits = { 65535, 1048576, 1, 4194304, 32767, 524287, 268435456, 16777216, 64,
 					      { 134217728, 64, 66, 65 } };
 
 	assert_string_equal(config->instance, "Edge-1_a");
@@ -183,6 +203,16 @@ static void modes(const struct config *config)
 	assert_int_equal(config->n_vips, ARRAY_SIZE(expected));
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
 		assert_int_equal(config->vips[i].mode, expected[i]);
+}
+
+static void treatments(const struct config *config)
+{
+	assert_int_equal(config->n_vips, 4);
+	assert_treatment(config, 0, true, false, false, 256);
+	assert_treatment(config, 1, false, true, true, 65495);
+	assert_treatment(config, 2, false, false, false, 0);
+	assert_treatment(config, 3, true, true, false, 0);
+	assert_rates(config, 10, 0, 60000, 1);
 }
 
 static void assert_service(const struct config_service *service, enum tr_l4 l4, uint16_t port)
@@ -260,7 +290,7 @@ static const struct taken {
 	  "instance: Edge-1_a\ndevices:\n- eth0.100\nhash_key: 0123456789abcdefFEDCBA9876543210\n"
 	  "encapsulation: { source4: 10.9.8.7/32, source6: 2001:db8::/96, ttl: \"255\" }\nmetrics: \"[::1]:9564\"\n"
 	  "limits: { vips: 65535, addresses: 1048576, prefixes: 1, services: 4194304, pools: 32767, backends: 524287, "
-	  "ring_words: 268435456, cache: 64, "
+	  "ring_words: 268435456, fragments: 16777216, cache: 64, "
 	  "tcp_flows: 134217728, syn_flows: 64, udp_flows: 66, tracked_flows: 65 }\n" REST, settings },
 	{ "pools",
 	  "pools:\n  - { name: web, ring_size: 16777213, backends: [address: 10.0.0.1] }\n"
@@ -278,6 +308,23 @@ static const struct taken {
 	{ "modes",
 	  POOLS "vips:\n" MODE_OF("a", "1", ", mode: changes") MODE_OF("b", "2", ", mode: track")
 	  MODE_OF("c", "3", ", mode: hash") MODE_OF("d", "4", ", mode: client") MODE_OF("e", "5", ""), modes },
+	{ "treatments",
+	  POOLS "icmp: { echo_total: 0, too_big_per_source: 60000, too_big_total: 1 }\nvips:\n"
+	  MODE_OF("a", "1", ", echo: on, fragments: drop, oversize: answer, mss: 256")
+	  MODE_OF("b", "2", ", mss: 65495, oversize: fragment, fragments: addresses, echo: off")
+	  MODE_OF("c", "3", ", echo: \"off\"")
+	  "  - { name: d, addresses: [192.0.2.2], pool: web, services: [4/tcp], fragments: addresses }\n", treatments },
+	{ "icmp without fields", "icmp: {}\n" REST, defaults },
+	{ "by addresses, other protocols", BOTH_BY_ADDRESSES("addresses: [192.0.2.1], services: [80/tcp]",
+							      "addresses: [192.0.2.1], services: [80/udp]"), two_vips },
+	{ "by addresses, other addresses", BOTH_BY_ADDRESSES("addresses: [192.0.2.1], services: [80/tcp]",
+							      "addresses: [192.0.2.2], services: [80/tcp]"), two_vips },
+	{ "by addresses, all ports inside another",
+	  BOTH_BY_ADDRESSES("addresses: [192.0.2.0/24], services: [80/tcp, all/tcp]",
+			    "addresses: [192.0.2.2], services: [all/tcp]"), two_vips },
+	{ "by addresses, the same port inside another",
+	  BOTH_BY_ADDRESSES("addresses: [192.0.2.0/24], services: [80/tcp]",
+			    "addresses: [192.0.2.2], services: [80/tcp, 443/tcp]"), two_vips },
 	{ "vips", "pools: [ { name: api, backends: [address: 10.0.0.1] } ]\n" TAKEN_VIP
 	  "[192.0.2.1/32, \"2001:db8::1\", 198.51.100.0/24, 2001:db8:1::/48] }\n", vips },
 	{ "no pools, no vips, no devices", "pools: []\nvips: []\ndevices: []\n", empty_lists },

@@ -200,6 +200,104 @@ static const struct claim_case cases[] = {
 	{ "no VIPs", {}, { { "192.0.2.1", "tcp/80", "none" } }, 0, 0, 0 },
 };
 
+/* VIPs w, x, y and z: which have echo off and which are by addresses, as letters; what one address then is. */
+struct sum_case {
+	const char *name;
+	const char *vips[VIPS_MAX][2];		/* addresses, services */
+	const char *echo_off, *by_addresses;
+	const char *prefix;
+	bool echo;
+	const char *early[TR_L4_COUNT];		/* a letter, or "" */
+	const char *clash;			/* two letters, tcp or udp and the prefix; NULL: none */
+};
+
+static const struct sum_case sums[] = {
+	{ "nothing special", { { "192.0.2.1", "tcp/80" } }, "", "", "192.0.2.1", true, { "", "" }, NULL },
+	{ "no echo", { { "192.0.2.1", "tcp/80" } }, "w", "", "192.0.2.1", false, { "", "" }, NULL },
+	{ "one of an address's VIPs with echo is enough", { { "192.0.2.1", "tcp/80" }, { "192.0.2.1", "udp/53" } },
+	  "w", "", "192.0.2.1", true, { "", "" }, NULL },
+	{ "echo of all ports", { { "192.0.2.1", "tcp/80" }, { "192.0.2.1", "udp/0" } }, "w", "", "192.0.2.1", true, { "", "" },
+	  NULL },
+	{ "echo inherited with an exact port", { { "192.0.2.1", "tcp/0" }, { "192.0.2.0/24", "udp/53" } }, "w", "",
+	  "192.0.2.1", true, { "", "" }, NULL },
+	{ "echo inherited with all ports", { { "192.0.2.1", "tcp/80" }, { "192.0.2.0/24", "tcp/0" } }, "w", "", "192.0.2.1",
+	  true, { "", "" }, NULL },
+	{ "echo of a prefix that leaves the address nothing", { { "192.0.2.1", "tcp/0 udp/53" }, { "192.0.2.0/24", "tcp/80 udp/53" } },
+	  "w", "", "192.0.2.1", false, { "", "" }, NULL },
+	{ "echo of an address says nothing of its prefix", { { "192.0.2.1", "tcp/80" }, { "192.0.2.0/24", "tcp/80" } },
+	  "x", "", "192.0.2.0/24", false, { "", "" }, NULL },
+	{ "early by protocol", { { "192.0.2.1", "tcp/80 tcp/443" } }, "", "w", "192.0.2.1", true, { "w", "" }, NULL },
+	{ "early of both", { { "192.0.2.1", "tcp/0 udp/443" } }, "", "w", "192.0.2.1", true, { "w", "w" }, NULL },
+	{ "early beside others", { { "192.0.2.1", "tcp/80" }, { "192.0.2.1", "tcp/0 udp/0" }, { "192.0.2.1", "udp/53" } },
+	  "", "w", "192.0.2.1", true, { "w", "" }, NULL },
+	{ "early inherited with an exact port", { { "2001:db8::1", "udp/9" }, { "2001:db8::/48", "tcp/1" },
+						  { "2001:db8::/32", "udp/53" } }, "", "y", "2001:db8::1", true, { "", "y" }, NULL },
+	{ "early inherited with all ports", { { "192.0.2.1", "tcp/80" }, { "192.0.2.0/24", "tcp/0" } }, "", "x", "192.0.2.1",
+	  true, { "x", "" }, NULL },
+	{ "early of a prefix whose port the address has", { { "192.0.2.1", "tcp/80" }, { "192.0.2.0/24", "tcp/80" } }, "", "x",
+	  "192.0.2.1", true, { "", "" }, NULL },
+	{ "early of a prefix, and the address has all ports", { { "192.0.2.1", "tcp/0" }, { "192.0.2.0/24", "tcp/80" } }, "",
+	  "wx", "192.0.2.1", true, { "w", "" }, NULL },
+	{ "early of the same VIP inside and around", { { "192.0.2.1 192.0.2.0/24", "tcp/80" }, { "192.0.2.1", "tcp/81" } }, "",
+	  "w", "192.0.2.1", true, { "w", "" }, NULL },
+	{ "two of an address", { { "192.0.2.1", "tcp/80" }, { "192.0.2.1", "tcp/0" } }, "", "wx", NULL, false, {},
+	  "wx tcp 192.0.2.1" },
+	{ "two exact ones of an address", { { "192.0.2.1", "udp/80" }, { "192.0.2.2", "udp/80" }, { "192.0.2.1", "udp/81" } },
+	  "", "wxy", NULL, false, {}, "wy udp 192.0.2.1" },
+	{ "one of an address, one inherited", { { "192.0.2.0/24", "udp/53" }, { "192.0.2.1", "udp/54" } }, "", "wx", NULL,
+	  false, {}, "wx udp 192.0.2.1" },
+	{ "both inherited", { { "192.0.0.0/16", "udp/53" }, { "192.0.2.0/24", "tcp/54" }, { "192.0.2.0/25", "udp/54" },
+			      { "192.0.2.1", "tcp/9" } }, "", "wy", NULL, false, {}, "wy udp 192.0.2.0/25" },
+};
+
+static size_t letter(const char *letters)
+{
+	return *letters - 'w';
+}
+
+static void assert_clash(const struct sum_case *c, const struct config *config, const struct model *model)
+{
+	char text[ADDR_TEXT_MAX], all[ADDR_TEXT_MAX + 16];
+	struct model_clash clash;
+	bool found = model_find_clash(config, model, &clash);
+
+	assert_int_equal(found, c->clash != NULL);
+	if (!found)
+		return;
+	snprintf(all, sizeof(all), "%c%c %s %s", 'w' + clash.vips[0], 'w' + clash.vips[1], clash.l4 == TR_TCP ? "tcp" : "udp",
+		 addr_format_prefix(&clash.prefix, text));
+	assert_string_equal(all, c->clash);
+}
+
+static void run_sum(void **state)
+{
+	const struct sum_case *c = *state;
+	struct config *config = make_config();
+	struct model *model;
+
+	make_pool(config, "pool", 251, "10.0.0.1");
+	for (size_t v = 0; v < VIPS_MAX && c->vips[v][0]; v++)
+		make_vip(config, "vip", "pool", c->vips[v][0], c->vips[v][1]);
+	for (const char *at = c->echo_off; *at; at++)
+		config->vips[letter(at)].echo = false;
+	for (const char *at = c->by_addresses; *at; at++)
+		config->vips[letter(at)].by_addresses = true;
+	model = build(config);
+	for (size_t i = 0; i < model->n_addresses && c->prefix; i++) {
+		const struct model_address *at = &model->addresses[i];
+		char text[ADDR_TEXT_MAX];
+
+		if (strcmp(addr_format_prefix(&at->prefix, text), c->prefix))
+			continue;
+		assert_int_equal(at->echo, c->echo);
+		for (enum tr_l4 l4 = 0; l4 < TR_L4_COUNT; l4++)
+			assert_int_equal(at->early[l4], *c->early[l4] ? letter(c->early[l4]) + 1 : 0);
+	}
+	assert_clash(c, config, model);
+	model_free(model);
+	config_free(config);
+}
+
 static void run_case(void **state)
 {
 	const struct claim_case *c = *state;
@@ -325,6 +423,8 @@ static struct config *random_config(uint32_t *seed)
 						       ports[p]);
 		make_vip(config, "vip", "pool", "", services);
 		vip = &config->vips[v];
+		vip->echo = random_below(seed, 2);
+		vip->by_addresses = !random_below(seed, 3);
 		vip->addresses = calloc(4, sizeof(*vip->addresses));
 		for (int i = 0; i < 4; i++) {
 			struct tr_prefix prefix = random_prefix(seed);
@@ -336,9 +436,42 @@ static struct config *random_config(uint32_t *seed)
 	return config;
 }
 
+static const uint16_t random_ports[] = { 80, 443, 8080, 9 };
+
+/* Of each address entry: any VIP's echo, the one by addresses, and whether there are two. */
+static void check_sums(const struct config *config, const struct model *model, unsigned long seed)
+{
+	struct model_clash clash;
+	bool two = false;
+
+	for (size_t i = 0; i < model->n_addresses; i++) {
+		const struct model_address *at = &model->addresses[i];
+		uint32_t early[TR_L4_COUNT] = {};
+		bool echo = false, here = false;
+
+		for (size_t q = 0; q < TR_L4_COUNT * ARRAY_SIZE(random_ports); q++) {
+			enum tr_l4 l4 = q % TR_L4_COUNT;
+			uint32_t vip = naive_find_vip_at(config, &at->prefix, l4, random_ports[q / TR_L4_COUNT]);
+
+			if (!vip)
+				continue;
+			echo |= config->vips[vip - 1].echo;
+			if (!config->vips[vip - 1].by_addresses)
+				continue;
+			here |= early[l4] && early[l4] != vip;
+			early[l4] = vip;
+		}
+		if (at->echo != echo || (!here && memcmp(at->early, early, sizeof(early))))
+			fail_msg("SEED=%lu ROUNDS=1: address %zu: echo %d, early %u and %u, not %d, %u and %u", seed, i, at->echo,
+				 at->early[TR_TCP], at->early[TR_UDP], echo, early[TR_TCP], early[TR_UDP]);
+		two |= here;
+	}
+	if (model_find_clash(config, model, &clash) != two)
+		fail_msg("SEED=%lu ROUNDS=1: two VIPs by addresses meet: %d", seed, two);
+}
+
 static void test_random(void **state)
 {
-	static const uint16_t ports[] = { 80, 443, 8080, 9 };
 	unsigned long first = number_from_env("SEED", 1), rounds = number_from_env("ROUNDS", 1000);
 
 	print_message("# SEED=%lu ROUNDS=%lu\n", first, rounds);
@@ -347,9 +480,10 @@ static void test_random(void **state)
 		struct config *config = random_config(&seed);
 		struct model *model = build(config);
 
+		check_sums(config, model, s);
 		for (int q = 0; q < 100; q++) {
 			struct tr_addr address = random_prefix(&seed).addr;
-			uint16_t port = ports[random_below(&seed, ARRAY_SIZE(ports))];
+			uint16_t port = random_ports[random_below(&seed, ARRAY_SIZE(random_ports))];
 			enum tr_l4 l4 = random_below(&seed, 2) ? TR_TCP : TR_UDP;
 			uint32_t got = find_vip(model, &address, l4, port);
 			uint32_t expected = naive_find_vip(config, &address, l4, port);
@@ -366,12 +500,15 @@ static void test_random(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(cases) + 3];
+	struct CMUnitTest tests[ARRAY_SIZE(cases) + ARRAY_SIZE(sums) + 3];
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		tests[n++] = (struct CMUnitTest){ .name = cases[i].name, .test_func = run_case,
 						  .initial_state = (void *)&cases[i] };
+	for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
+		tests[n++] = (struct CMUnitTest){ .name = sums[i].name, .test_func = run_sum,
+						  .initial_state = (void *)&sums[i] };
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_sorted);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_many_services);
 	tests[n++] = (struct CMUnitTest)cmocka_unit_test(test_random);

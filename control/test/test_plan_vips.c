@@ -219,7 +219,7 @@ static void test_settings(void **state)
 	assert_int_equal(instance->source4_len, 16);
 	assert_int_equal(instance->source6_len, 64);
 	assert_int_equal(instance->ttl, 64);
-	assert_int_equal(instance->ifindex, 7);
+	assert_int_equal(instance->devices[0], 7);
 	assert_string_equal(instance->config, "test.yaml");
 	world->maps->instance.reloads = 3;
 	config = web("192.0.2.1", "tcp/80");
@@ -260,7 +260,7 @@ static void test_device(void **state)
 	fill(world, web("192.0.2.1", "tcp/80"));
 	world->ifindex = 8;
 	change(world, web("192.0.2.1", "tcp/80"), "settings");
-	assert_int_equal(world->maps->instance.ifindex, 8);
+	assert_int_equal(world->maps->instance.devices[0], 8);
 }
 
 /* The plan is refused, by a message that names what is to be changed, and nothing is. */

@@ -149,6 +149,25 @@ static void test_durations(void **state)
 		assert_string_equal(report_duration(cases[i].seconds, buf), cases[i].text);
 }
 
+static void test_options(void **state)
+{
+	static const struct {
+		struct snapshot_vip vip;
+		const char *text;
+	} cases[] = {
+		{ { .echo = true }, "" },
+		{ { .echo = false }, "echo off" },
+		{ { .echo = true, .by_addresses = true }, "fragments addresses" },
+		{ { .echo = true, .oversize = true, .mss = 256 }, "oversize fragment, mss 256" },
+		{ { .by_addresses = true, .oversize = true, .mss = 65495 },
+		  "echo off, fragments addresses, oversize fragment, mss 65495" },
+	};
+	char buf[REPORT_OPTIONS_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_string_equal(report_options(&cases[i].vip, buf), cases[i].text);
+}
+
 static void test_modes(void **state)
 {
 	static const char *const names[] = { "changes", "track", "hash", "client" };
@@ -187,12 +206,14 @@ static void test_status_json(void **state)
 {
 	struct snapshot_backend b = backend(1, 5, 13, 0), lost = backend(1, 5, 0, 0);
 	struct snapshot_device device = { "eth0", "native", 42 };
-	struct snapshot_vip vip = { .name = "web", .pool = &pools[1], .mode = TR_MODE_CLIENT, .moving = true,
-				    .old_pool = &pools[0] };
+	struct snapshot_vip vips[] = { { .name = "web", .pool = &pools[1], .mode = TR_MODE_CLIENT, .moving = true,
+					 .old_pool = &pools[0], .echo = true },
+				       { .name = "dns", .pool = &pools[1], .by_addresses = true, .oversize = true,
+					 .mss = 1400 } };
 	struct snapshot_backend both[2];
 	struct snapshot s = { .name = "demo", .controller = true, .tick = 1000, .tick_ns = 64000000, .devices = &device, .n_devices = 1,
 			      .pools = (struct snapshot_pool *)&pools[1], .n_pools = 1, .backends = both,
-			      .n_backends = 2, .vips = &vip, .n_vips = 1,
+			      .n_backends = 2, .vips = vips, .n_vips = 2,
 			      .instance = { .applied_at = 1700000000999999999, .reloads = 2, .config = "/x.yaml" } };
 
 	for (size_t i = 0; i < SNAPSHOT_MAPS; i++)
@@ -227,7 +248,11 @@ static void test_status_json(void **state)
 		    "\"gateway\":null,\"mac\":null,\"device\":null,\"mtu\":0,"
 		    "\"buckets\":0,\"takes_flows\":false,\"why_not\":\"no longer configured\"}]}],"
 		    "\"vips\":[{\"name\":\"web\",\"pool\":\"two\",\"mode\":\"client\",\"moving\":true,"
-		    "\"moving_from\":\"one\",\"addresses\":[],\"services\":[]}]," TIERS ","
+		    "\"moving_from\":\"one\",\"echo\":true,\"fragments\":\"drop\",\"oversize\":\"answer\",\"mss\":null,"
+		    "\"addresses\":[],\"services\":[]},"
+		    "{\"name\":\"dns\",\"pool\":\"two\",\"mode\":\"changes\",\"moving\":false,\"moving_from\":null,"
+		    "\"echo\":false,\"fragments\":\"addresses\",\"oversize\":\"fragment\",\"mss\":1400,"
+		    "\"addresses\":[],\"services\":[]}]," TIERS ","
 		    "\"maps\":[{\"name\":\"m\",\"used\":0,\"max\":9},{\"name\":\"m\",\"used\":1,\"max\":9},"
 		    "{\"name\":\"m\",\"used\":2,\"max\":9},{\"name\":\"m\",\"used\":3,\"max\":9},"
 		    "{\"name\":\"m\",\"used\":4,\"max\":9},{\"name\":\"m\",\"used\":5,\"max\":9},"
@@ -258,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_share_recorded),
 		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_services),
 		cmocka_unit_test(test_status_json),
 		cmocka_unit_test(test_stats_json),

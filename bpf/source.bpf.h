@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Sources that nothing for a VIP can come from: docs/packets.md, section 6. Every packet that is balanced passes here. */
+#ifndef TAILRACE_SOURCE_BPF_H
+#define TAILRACE_SOURCE_BPF_H
+
+#include "lookup.bpf.h"
+
+/* IPv4: 0/8, 127/8, 224/3. IPv6: ::/64, ff00::/8. By the first bytes, as they lie in memory. */
+static __always_inline int is_martian(struct addr_words addr, __u32 family)
+{
+	__u8 first;
+
+	if (family == TR_IPV6)
+		return !addr.high || (addr.high & 0xff) == 0xff;
+	first = addr.low >> 32;
+	return (__u8)(first - 1) >= 223 || first == 127;
+}
+
+/* Behind the filter's maybe: by the cache, as a destination is looked up. */
+static __noinline int is_vip_source(const struct tr_settings *set, const struct tr_lengths *lengths, __u64 high, __u64 low,
+				    __u32 generation)
+{
+	struct addr_words words = { high, low };
+	const struct cached_vip *line;
+	struct tr_addr addr;
+
+	__builtin_memcpy(&addr, &words, sizeof(addr));
+	line = lookup_address(set, lengths, &addr, generation);
+	return line && line->id;
+}
+
+/* 0, or the verdict that ends the packet. */
+static __always_inline __u32 check_source(const struct tr_settings *set, const struct tr_filter *filter,
+					  struct addr_words src, __u32 family, __u32 generation)
+{
+	const struct tr_lengths *lengths = &filter->lengths[set->lengths & 1][family];
+
+	if (is_martian(src, family))
+		return TR_V_MARTIAN;
+	if (may_be_vip(filter, lengths, src) && is_vip_source(set, lengths, src.high, src.low, generation))
+		return TR_V_VIP_SOURCE;
+	return 0;
+}
+
+#endif
