@@ -12,10 +12,14 @@
 #include "flow.bpf.h"
 
 /* A flow's key by a hash key and tr_vip.how. */
-static __noinline __u64 tuple_key(const struct tuple *t, const __u64 *hash_key, __u32 how)
+WALKED_ONCE __u64 tuple_key(const struct tuple *t, __u64 key0, __u64 key1, __u32 how)
 {
-	__u64 flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports), client;
+	const __u64 hash_key[2] = { key0, key1 };
+	__u64 flow, client;
 
+	if (!t)
+		return 1;
+	flow = tuple_hash(t, hash_key, how & TR_HOW_ADDRESSES ? 0 : t->ports);
 	if ((how & TR_HOW_MODE) != TR_MODE_CLIENT)
 		return tr_flow_key(flow);
 	client = t->family == TR_IPV4 ? hash_client4(hash_key, t->words[0]) : hash_client6(hash_key, t->words);
@@ -38,6 +42,8 @@ struct choice {
 	__u8 rec;
 	__u8 doubt;			/* unrecorded, the flow's backend is not just `current` */
 	__u8 plain;			/* the word alone decides */
+	__u8 shares;			/* by addresses: a record is of all flows between two of them */
+	__u8 shared;			/* moving: a record from before was */
 };
 
 static __always_inline __u32 choice_base(const struct choice *c)
@@ -102,6 +108,12 @@ static __always_inline __u64 touched(const struct choice *c, __u64 value)
 	return value | tr_record_value(0, c->pool, 0, c->now);
 }
 
+/* The same where it stands for other flows than before: a FIN was one flow's. */
+static __always_inline __u64 taken(const struct choice *c, __u64 value)
+{
+	return touched(c, value) & ~(c->shares ? TR_RECORD_CLOSED : 0);
+}
+
 /* 1: recorded, or nothing to record. */
 static __always_inline int choice_insert(const struct choice *c, __u32 tier, __u32 backend, __u64 closed)
 {
@@ -118,7 +130,7 @@ static __always_inline struct flow take_along(const struct choice *c, struct flo
 
 	if (!write)
 		return found;
-	if (!flow_insert(to, c->key, touched(c, found.value))) {
+	if (!flow_insert(to, c->key, taken(c, found.value))) {
 		if (to == TR_TIER_UDP)
 			refuse_udp(c);
 		else
@@ -128,8 +140,23 @@ static __always_inline struct flow take_along(const struct choice *c, struct flo
 	flow_delete(&old);
 	COUNT(c, moved);
 	found.record = record_of(c->set, to, c->key);
-	found.value = touched(c, found.value);
+	found.value = taken(c, found.value);
 	found.tier = to;
+	return found;
+}
+
+/*
+ * The record of all flows between two addresses, where each of them is to have one of its own from now on: it stays for the others,
+ * and this flow is one that has not been recorded, of the backend that it names.
+ */
+static __always_inline struct flow come_from_shared(struct choice *c, struct flow found, const int write)
+{
+	if (found.serves) {
+		c->base = record_backend(found.value);
+		if (write)
+			flow_change(&found, touched(c, found.value));
+	}
+	found.record = NULL;
 	return found;
 }
 
@@ -146,7 +173,8 @@ static __always_inline int choice_of_moving(const struct tuple *t, __u32 vip, __
 	c->old_pool = old->pool;
 	c->idle_max = l4 == TR_UDP ? pool->t_udp : pool->t_settle;
 	c->old_mode = old->how & TR_HOW_MODE;
-	c->old_key = tuple_key(t, old->hash_key, old->how);
+	c->shared = old->how & TR_HOW_ADDRESSES && !c->shares;
+	c->old_key = tuple_key(t, old->hash_key[0], old->hash_key[1], old->how);
 	word = bucket_word(old->ring, old->ring_size, l4, c->old_key);
 	if (!word)
 		return -1;
@@ -170,9 +198,10 @@ static __always_inline int choice_begin(const struct tuple *t, const struct tr_s
 	c->set = set;
 	c->mode = service->how & TR_HOW_MODE;
 	c->moving = !!(service->how & TR_HOW_MOVING);
+	c->shares = !!(service->how & TR_HOW_ADDRESSES);
 	c->pool = service->pool;
 	if (c->mode == TR_MODE_CLIENT || service->how & TR_HOW_ADDRESSES)
-		c->key = tuple_key(t, set->hash_key, service->how);
+		c->key = tuple_key(t, set->hash_key[0], set->hash_key[1], service->how);
 	else
 		c->key = tr_flow_key(hash);
 	word = bucket_word(service->ring, service->ring_size, l4, c->key);

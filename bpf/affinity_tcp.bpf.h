@@ -110,8 +110,13 @@ static __always_inline __u32 changes_tcp(const struct choice *c, const struct fl
 			return syn_again(c, flow);
 		return c->rec ? new_flow(c) : c->current;
 	}
+	if (flow->record && flow->serves)
+		return known_flow(c, flow, closed, write);
+	/* Where no SYN says that a flow begins anew, the record has to follow to where its flows are from now on. */
+	if (flow->record && c->shares && write)
+		flow_change(flow, choice_value(c, c->current, 0));
 	if (flow->record)
-		return flow->serves ? known_flow(c, flow, closed, write) : c->current;
+		return c->current;
 	ok = backend_serves(c->base, NULL);
 	base = ok ? c->base : c->current;
 	if (!write || !c->rec || !c->doubt || !ok)
@@ -161,7 +166,9 @@ static __always_inline __u32 rules_tcp(const struct tuple *t, const struct tr_se
 	flow = find_tcp(&c, c.mode, c.key, write);
 	if (!flow.record && looked_elsewhere(&c)) {
 		flow = find_tcp(&c, c.old_mode, c.old_key, write);
-		if (flow.record)
+		if (flow.record && c.shared)
+			flow = come_from_shared(&c, flow, write);
+		else if (flow.record)
 			flow = take_along(&c, flow, c.mode == TR_MODE_TRACK ? TR_TIER_TRACK : TR_TIER_TCP, write);
 	}
 	return c.mode == TR_MODE_TRACK ? track_tcp(&c, &flow, packet, write) : changes_tcp(&c, &flow, packet, write);

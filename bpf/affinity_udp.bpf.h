@@ -42,7 +42,8 @@ static __always_inline __u32 rules_udp(const struct tuple *t, const struct tr_se
 	if (!flow.record && looked_elsewhere(&c)) {
 		flow = find_udp(&c, c.old_mode, c.old_key, write);
 		if (flow.record && is_young(&c, &flow))
-			flow = take_along(&c, flow, c.mode == TR_MODE_TRACK ? TR_TIER_TRACK : TR_TIER_UDP, write);
+			flow = c.shared ? come_from_shared(&c, flow, write) :
+				take_along(&c, flow, c.mode == TR_MODE_TRACK ? TR_TIER_TRACK : TR_TIER_UDP, write);
 		else
 			flow.record = NULL;
 	}

@@ -3,24 +3,10 @@
  * TCP and UDP that are not plain: behind tags, options or extension headers, first fragments, SYNs whose MSS is to be clamped. The entry
  * has filled `place`; service.vip 0: a first fragment that no service has, which is remembered for the rest of its packet.
  */
-#include "affinity_tcp.bpf.h"
-#include "affinity_udp.bpf.h"
+#include "choose_odd.bpf.h"
 #include "fragments.bpf.h"
-#include "mss.bpf.h"
 #include "send.bpf.h"
 #include "tuple.bpf.h"
-
-static __noinline __u32 choose_tcp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash, __u32 packet)
-{
-	return rules_tcp(tuple, set, service, hash, packet, 1);
-}
-
-static __noinline __u32 choose_udp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash)
-{
-	return rules_udp(tuple, set, service, hash, 1);
-}
 
 /* 0, or the verdict. */
 static __always_inline __u32 check_tcp(struct xdp_md *ctx, const struct place *p, __be32 *ret_flags)
@@ -57,17 +43,6 @@ static __always_inline __u32 check_udp(struct xdp_md *ctx, const struct place *p
 	return len < sizeof(*udp) || (len > p->l4_len && !(p->flags & PLACE_FIRST)) ? TR_V_BAD_L4 : 0;
 }
 
-static __always_inline __u32 choose(struct xdp_md *ctx, const struct tr_settings *set, const struct handover *service,
-				    const struct tuple *tuple, __u64 hash, __be32 flags)
-{
-	__u32 number = choose_steady(service, tuple->l4, hash);
-
-	if (number != ASK_TABLE)
-		return number;
-	return tuple->l4 == TR_TCP ? choose_tcp(set, service, tuple, hash, tcp_packet(flags)) :
-				     choose_udp(set, service, tuple, hash);
-}
-
 SEC("xdp")
 int tr_any(struct xdp_md *ctx)
 {
@@ -97,11 +72,13 @@ int tr_any(struct xdp_md *ctx)
 	s->hash = tuple_hash(&tuple, set->hash_key, tuple.ports);
 	s->vip = line->service.vip;
 	s->len = p->l4 - p->l3 + p->l4_len;
-	number = choose(ctx, set, &line->service, &tuple, s->hash, flags);
+	number = choose_steady(&line->service, tuple.l4, s->hash);
+	if (number == ASK_TABLE)
+		number = choose_writing(&tuple, &line->service, s->hash, tuple.l4 == TR_TCP ? tcp_packet(flags) : 0);
 	s->number = number;
 	if (p->flags & PLACE_FIRST && number && number <= TR_BACKEND_MASK)
 		fragment_remember(set, fragment_key(set, &tuple, p->fragment_id), number, s->vip);
 	if (s->syn && line->service.how & TR_HOW_MSS)
-		mss_clamp(ctx, p, line->service.vip);
-	return send(ctx, set, line);
+		p->flags |= PLACE_CLAMP;
+	return send(ctx, set, line, 1);
 }

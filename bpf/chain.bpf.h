@@ -85,10 +85,12 @@ static __always_inline enum chain_end chain_step(struct xdp_md *ctx, struct chai
 	return CHAIN_WHOLE;
 }
 
-static __noinline int chain_walk(struct xdp_md *ctx, struct chain *c)
+WALKED_ONCE int chain_walk(struct xdp_md *ctx, struct chain *c)
 {
 	enum chain_end end;
 
+	if (!c)
+		return CHAIN_BAD;
 	for (int i = 0; i <= EXT_HEADERS_MAX; i++) {
 		if (c->fragment == CHAIN_LATER || !is_gone_through(c->next))
 			return CHAIN_WHOLE;

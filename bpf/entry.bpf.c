@@ -61,12 +61,11 @@ static __always_inline int hand_over(struct xdp_md *ctx, const struct packet *p,
 		return no_service(ctx, p->scratch, shape);
 	if (shape->zero_port)
 		return finish(TR_V_ZERO_PORT);
-	verdict = check_source(p->set, p->filter, p->src, p->family, p->generation);
-	if (verdict)
-		return finish(verdict);
 	((__u64 *)p->scratch)[0] = ((const __u64 *)service)[0];
 	((__u64 *)p->scratch)[1] = ((const __u64 *)service)[1];
-	return enter_stage(ctx, shape);
+	/* From here on the service's line may be another's: the source is looked up in the same cache. */
+	verdict = check_source(p->set, p->filter, p->src, p->family, p->generation);
+	return verdict ? finish(verdict) : enter_stage(ctx, shape);
 }
 
 /* What is no TCP or UDP with ports: the stage looks for the rest itself. line: of the address. */
@@ -81,6 +80,7 @@ static __always_inline int enter_other(struct xdp_md *ctx, const struct packet *
 		if (!all_ports->vip && !(shape->l4 == TR_TCP ? line->has_exact[TR_TCP] : line->has_exact[TR_UDP]))
 			return finish(TR_V_NO_SERVICE);
 	}
+	p->scratch->service.vip = line->echo;
 	verdict = check_source(p->set, p->filter, p->src, p->family, p->generation);
 	if (verdict)
 		return finish(verdict);
@@ -88,7 +88,6 @@ static __always_inline int enter_other(struct xdp_md *ctx, const struct packet *
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_FRAGMENT);
 	} else {
 		p->scratch->place.verdict = shape->verdict == SHAPE_ECHO ? TR_V_ECHO : TR_V_ICMP_ERROR;
-		p->scratch->service.vip = line->echo;
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_ICMP);
 	}
 	return finish(TR_V_STAGE_MISSING);

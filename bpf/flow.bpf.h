@@ -179,11 +179,8 @@ static __always_inline int push_out(struct tr_flow_set *a, struct tr_flow_set *b
 	return 1;
 }
 
-/*
- * 1: the record stands. 0: no room, or overtaken. Not static: so the verifier walks it once, not again for all that each of
- * its callers knows. Weak, since more than one object has it.
- */
-__weak __noinline int flow_insert(__u32 tier, __u64 key, __u64 value)
+/* 1: the record stands. 0: no room, or overtaken. */
+WALKED_ONCE int flow_insert(__u32 tier, __u64 key, __u64 value)
 {
 	__u32 zero = 0;
 	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);

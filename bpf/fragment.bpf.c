@@ -1,42 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Later fragments, which have no ports: where their first one went, or where the addresses say. docs/packets.md, section 4. */
-#include "affinity_tcp.bpf.h"
-#include "affinity_udp.bpf.h"
+#include "choose_odd.bpf.h"
 #include "fragments.bpf.h"
 #include "lookup.bpf.h"
 #include "send.bpf.h"
 #include "tuple.bpf.h"
 
 /* The VIP that takes such fragments, from the maps: the cache has no room for what is so rarely asked. 0: none. */
-static __noinline __u32 early_vip(const struct tr_settings *set, const struct tuple *t)
+static __always_inline __u32 early_vip(const struct tuple *t)
 {
 	struct tr_addr addr = { { 0, 0, bpf_htonl(0xffff), t->words[2] } };
 	struct found found = {};
 
 	if (t->family == TR_IPV6)
 		__builtin_memcpy(&addr, &t->words[2], sizeof(addr));
-	if (find_address(set, &addr, &found))
+	if (find_address(&addr, &found))
 		return 0;
 	return t->l4 == TR_TCP ? found.address.early[TR_TCP] : found.address.early[TR_UDP];
-}
-
-static __noinline __u32 choose_tcp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash)
-{
-	return rules_tcp(tuple, set, service, hash, 0, 0);
-}
-
-static __noinline __u32 choose_udp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash)
-{
-	return rules_udp(tuple, set, service, hash, 0);
-}
-
-/* Nothing is recorded: that is for packets that show their ports. */
-static __always_inline __u32 choose_early(const struct tr_settings *set, struct scratch *line, const struct tuple *t)
-{
-	return t->l4 == TR_TCP ? choose_tcp(set, &line->service, t, line->sending.hash) :
-				 choose_udp(set, &line->service, t, line->sending.hash);
 }
 
 SEC("xdp")
@@ -64,14 +44,14 @@ int tr_fragment(struct xdp_md *ctx)
 	if (value) {
 		s->number = value & TR_BACKEND_MASK;
 		s->vip = fragment_vip(value);
-		return s->number ? send(ctx, set, line) : finish(TR_V_NO_SERVICE);
+		return s->number ? send(ctx, set, line, 0) : finish(TR_V_NO_SERVICE);
 	}
-	early = p->flags & PLACE_UNKNOWN ? 0 : early_vip(set, &tuple);
+	early = p->flags & PLACE_UNKNOWN ? 0 : early_vip(&tuple);
 	if (!early)
 		return finish(TR_V_FRAGMENT_EARLY);
 	if (find_vip(early, &line->service))
 		return finish(TR_V_INTERNAL);
 	s->vip = early;
-	s->number = choose_early(set, line, &tuple);
-	return send(ctx, set, line);
+	s->number = choose_reading(&tuple, &line->service, s->hash);
+	return send(ctx, set, line, 0);
 }

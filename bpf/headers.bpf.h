@@ -112,14 +112,14 @@ static __always_inline __u8 sent_verdict(const struct place *p, int has_more, __
 }
 
 /* l3: offset of the IP header, whose fixed part is there. */
-static __noinline __u64 shape_odd4(struct xdp_md *ctx, struct place *p, __u32 l3)
+WALKED_ONCE __u64 shape_odd4(struct xdp_md *ctx, struct place *p, __u32 l3)
 {
 	struct cursor c = cursor_new(ctx);
 	struct fragment_facts f;
 	__u32 header, total;
 	struct iphdr *ip;
 
-	if (!cursor_take(&c, l3 & 0x1f))
+	if (!p || !cursor_take(&c, l3 & 0x1f))
 		return TR_V_INTERNAL;
 	ip = cursor_take(&c, sizeof(*ip));
 	if (!ip)
@@ -168,7 +168,7 @@ static __always_inline __u64 shape_chain6(struct xdp_md *ctx, struct place *p, c
 	return shape_end(ctx, p, c->next, c->at == c->start);
 }
 
-static __noinline __u64 shape_odd6(struct xdp_md *ctx, struct place *p, __u32 l3)
+WALKED_ONCE __u64 shape_odd6(struct xdp_md *ctx, struct place *p, __u32 l3)
 {
 	struct cursor c = cursor_new(ctx);
 	struct chain chain = {};
@@ -176,7 +176,7 @@ static __noinline __u64 shape_odd6(struct xdp_md *ctx, struct place *p, __u32 l3
 	__u32 payload;
 	int end;
 
-	if (!cursor_take(&c, l3 & 0x1f))
+	if (!p || !cursor_take(&c, l3 & 0x1f))
 		return TR_V_INTERNAL;
 	ip = cursor_take(&c, sizeof(*ip));
 	if (!ip)

@@ -3,9 +3,8 @@
  * ICMP to a VIP's address: echo requests are answered, errors go to the backend of the flow that they are about. The entry has filled
  * `place`; service.vip says whether the address answers. docs/packets.md, section 7.
  */
-#include "affinity_tcp.bpf.h"
-#include "affinity_udp.bpf.h"
 #include "chain.bpf.h"
+#include "choose_odd.bpf.h"
 #include "csum.bpf.h"
 #include "icmp.bpf.h"
 #include "lookup.bpf.h"
@@ -73,13 +72,18 @@ static __always_inline int answer_echo(struct xdp_md *ctx, const struct scratch 
 }
 
 /* The flow that an error is about, turned round: from the client to the VIP. A verdict, or 0. */
-static __noinline __u32 quoted_ipv4(struct xdp_md *ctx, const struct place *p, struct tuple *t)
+WALKED_ONCE __u32 quoted_ipv4(struct xdp_md *ctx, const struct place *p, struct tuple *t)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 at = p->l4 + ICMP_MIN, left = p->l4_len - ICMP_MIN, header, total, outer = p->l3 & 0x1f;
-	struct iphdr *ip, *about = data + outer;
+	__u32 at, left, header, total;
+	struct iphdr *ip, *about;
 	__u32 *ports;
 
+	if (!p || !t)
+		return TR_V_INTERNAL;
+	at = p->l4 + ICMP_MIN;
+	left = p->l4_len - ICMP_MIN;
+	about = data + (p->l3 & 0x1f);
 	if (at > HEADER_AT_MAX || (void *)(about + 1) > end)
 		return TR_V_INTERNAL;
 	ip = data + at;
@@ -104,15 +108,20 @@ static __noinline __u32 quoted_ipv4(struct xdp_md *ctx, const struct place *p, s
 	return 0;
 }
 
-static __noinline __u32 quoted_ipv6(struct xdp_md *ctx, const struct place *p, struct tuple *t)
+WALKED_ONCE __u32 quoted_ipv6(struct xdp_md *ctx, const struct place *p, struct tuple *t)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 at = p->l4 + ICMP_MIN, left = p->l4_len - ICMP_MIN, payload, outer = p->l3 & 0x1f;
-	struct ipv6hdr *ip, *about = data + outer;
+	struct ipv6hdr *ip, *about;
 	struct chain chain = {};
+	__u32 at, left, payload;
 	__u64 *from, *to;
 	int how, lies;
 
+	if (!p || !t)
+		return TR_V_INTERNAL;
+	at = p->l4 + ICMP_MIN;
+	left = p->l4_len - ICMP_MIN;
+	about = data + (p->l3 & 0x1f);
 	if (at > HEADER_AT_MAX || (void *)(about + 1) > end)
 		return TR_V_INTERNAL;
 	ip = data + at;
@@ -147,7 +156,7 @@ static __noinline __u32 quoted_ipv6(struct xdp_md *ctx, const struct place *p, s
 }
 
 /* The service of the flow's VIP end, into *ret; ret->vip 0: none. -1: a bug. */
-static __noinline int find_flow_service(const struct tr_settings *set, const struct tuple *t, struct handover *ret)
+static __always_inline int find_flow_service(const struct tuple *t, struct handover *ret)
 {
 	struct tr_addr addr = { { 0, 0, bpf_htonl(0xffff), t->words[2] } };
 	struct tr_service_key key = { .port = t->ports >> 16, .l4 = t->l4 };
@@ -156,7 +165,7 @@ static __noinline int find_flow_service(const struct tr_settings *set, const str
 
 	if (t->family == TR_IPV6)
 		__builtin_memcpy(&addr, &t->words[2], sizeof(addr));
-	if (find_address(set, &addr, &found))
+	if (find_address(&addr, &found))
 		return -1;
 	*ret = t->l4 == TR_TCP ? found.service[TR_TCP] : found.service[TR_UDP];
 	if (!(t->l4 == TR_TCP ? found.address.has_exact[TR_TCP] : found.address.has_exact[TR_UDP]))
@@ -164,18 +173,6 @@ static __noinline int find_flow_service(const struct tr_settings *set, const str
 	key.address = found.address.id;
 	exact = bpf_map_lookup_elem(&services, &key);
 	return exact ? find_vip(*exact, ret) : 0;
-}
-
-static __noinline __u32 choose_tcp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash)
-{
-	return rules_tcp(tuple, set, service, hash, 0, 0);
-}
-
-static __noinline __u32 choose_udp(const struct tr_settings *set, const struct handover *service, const struct tuple *tuple,
-				   __u64 hash)
-{
-	return rules_udp(tuple, set, service, hash, 0);
 }
 
 static __always_inline int forward_error(struct xdp_md *ctx, struct scratch *line, const struct tr_settings *set)
@@ -190,7 +187,7 @@ static __always_inline int forward_error(struct xdp_md *ctx, struct scratch *lin
 		verdict = TR_V_BAD_ICMP;
 	if (verdict)
 		return finish(verdict);
-	if (find_flow_service(set, &tuple, service))
+	if (find_flow_service(&tuple, service))
 		return finish(TR_V_INTERNAL);
 	if (!service->vip)
 		return finish(TR_V_ICMP_NO_FLOW);
@@ -201,9 +198,8 @@ static __always_inline int forward_error(struct xdp_md *ctx, struct scratch *lin
 	s->hash = tuple_hash(&tuple, set->hash_key, tuple.ports);
 	s->number = choose_steady(service, tuple.l4, s->hash);
 	if (s->number == ASK_TABLE)
-		s->number = tuple.l4 == TR_TCP ? choose_tcp(set, service, &tuple, s->hash) :
-						 choose_udp(set, service, &tuple, s->hash);
-	return send(ctx, set, line);
+		s->number = choose_reading(&tuple, service, s->hash);
+	return send(ctx, set, line, 0);
 }
 
 SEC("xdp")

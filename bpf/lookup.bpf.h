@@ -11,6 +11,7 @@
 
 #include "filter.h"
 #include "maps.bpf.h"
+#include "parse.bpf.h"
 
 extern const volatile __u32 vip_cache_size;	/* entries for each CPU, a power of two; the controller sets it */
 
@@ -89,13 +90,21 @@ struct found {
 };
 
 /* Asks the maps. 0, or -1: a bug. */
-static __noinline int find_address(const struct tr_settings *set, const struct tr_addr *addr, struct found *ret)
+WALKED_ONCE int find_address(const struct tr_addr *addr, struct found *ret)
 {
 	struct tr_prefix prefix = { .len = 128 };
-	struct tr_vip_address *found = bpf_map_lookup_elem(&vip_addresses, addr);
+	struct tr_vip_address *found;
+	const struct tr_settings *set;
+	struct tr_addr key;
+	__u32 zero = 0;
 
+	set = bpf_map_lookup_elem(&settings, &zero);
+	if (!addr || !ret || !set)
+		return -1;
+	key = *addr;
+	found = bpf_map_lookup_elem(&vip_addresses, &key);
 	if (!found && set->prefixes) {
-		prefix.addr = *addr;
+		prefix.addr = key;
 		found = bpf_map_lookup_elem(&vip_prefixes, &prefix);
 	}
 	if (!found)
@@ -145,7 +154,7 @@ static __always_inline struct cached_vip *fill_line(const struct tr_settings *se
 	__u32 what = CACHED_ADDRESS;
 	struct cached_vip *line;
 
-	if (find_address(set, addr, &found))
+	if (find_address(addr, &found))
 		return NULL;
 	if (found.address.alone && found.address.len < 128) {
 		key = masked(key, found.address.len);

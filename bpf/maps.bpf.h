@@ -244,6 +244,7 @@ struct place {
 #define PLACE_LATER 2			/* a later one */
 #define PLACE_QUIET 4			/* what does not fit is not answered */
 #define PLACE_UNKNOWN 8			/* a later fragment, l4_kind unknown */
+#define PLACE_CLAMP 16			/* a SYN of a VIP with an MSS; not before it is sure to be sent, an answer quotes it as it came */
 
 /* What a stage that sends needs of a packet whose backend is chosen. */
 struct sending {

@@ -22,6 +22,12 @@
 
 extern const volatile __u32 xdp_has_frags;	/* 1: the frame may go on behind data_end */
 
+/*
+ * A function that the verifier walks once, by itself, and not again for all that each of its callers knows. Weak, since more than one
+ * object has it. Pointers that it gets are to whole structures, and may be NULL for all that the verifier believes.
+ */
+#define WALKED_ONCE __weak __noinline
+
 /* Hides from the compiler where a number comes from: it would make one path for each of its values, and the verifier walks all. */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 

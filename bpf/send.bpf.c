@@ -9,5 +9,5 @@ int tr_send(struct xdp_md *ctx)
 	struct scratch *line = bpf_map_lookup_elem(&scratch, &zero);
 	const struct tr_settings *set = bpf_map_lookup_elem(&settings, &zero);
 
-	return line && set ? send(ctx, set, line) : finish(TR_V_INTERNAL);
+	return line && set ? send(ctx, set, line, 0) : finish(TR_V_INTERNAL);
 }

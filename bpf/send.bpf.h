@@ -7,6 +7,7 @@
 #define TAILRACE_SEND_BPF_H
 
 #include "forward.bpf.h"
+#include "mss.bpf.h"
 
 #define TAG_LEN 4
 #define PRIORITY_MASK bpf_htons(0xf000)		/* PCP and DEI of a TCI */
@@ -29,8 +30,9 @@ struct tag {
 /* The link layer in front of the IP packet. */
 struct link {
 	__u32 n;			/* tags */
-	struct tag tags[TR_TAGS_MAX];
+	struct tag tags[TR_TAGS_MAX] __attribute__((aligned(8)));
 };
+_Static_assert(sizeof(((struct link *)0)->tags) == 8, "the tags are read in one load");
 
 /* What the frame came with, and the inner header's TOS or class. 0, or -1: a bug. */
 static __always_inline int link_read(struct xdp_md *ctx, const struct place *p, struct link *ret, struct inner *inner)
@@ -42,8 +44,7 @@ static __always_inline int link_read(struct xdp_md *ctx, const struct place *p, 
 	if (data + ETH_HLEN + TR_TAGS_MAX * TAG_LEN > end || (void *)(ip + 2) > end)
 		return -1;
 	ret->n = (l3 - ETH_HLEN) / TAG_LEN;
-	COPY(__u32, &ret->tags[0], data + ETH_HLEN - 2, 0);
-	COPY(__u32, &ret->tags[1], data + ETH_HLEN - 2, TAG_LEN);
+	COPY(__u64, ret->tags, data + ETH_HLEN - 2, 0);
 	inner->protocol = p->family == TR_IPV4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	inner->tos = p->family == TR_IPV4 ? ip[1] : ip[0] << 4 | ip[1] >> 4;
 	return 0;
@@ -96,8 +97,8 @@ static __always_inline void *link_push(struct xdp_md *ctx, const struct place *p
 	return data + 2;
 }
 
-/* line->place and line->sending are filled. */
-static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line)
+/* line->place and line->sending are filled. clamps, a constant: there may be SYNs with PLACE_CLAMP. */
+static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *set, struct scratch *line, const int clamps)
 {
 	const struct sending *s = &line->sending;
 	struct inner inner = { .len = s->len, .syn = s->syn, .hash = s->hash };
@@ -118,6 +119,8 @@ static __always_inline int send(struct xdp_md *ctx, const struct tr_settings *se
 		bpf_tail_call_static(ctx, &stages, TR_STAGE_TOO_BIG);
 		return finish(TR_V_TOO_BIG);
 	}
+	if (clamps && line->place.flags & PLACE_CLAMP)
+		mss_clamp(ctx, &line->place, s->vip);
 	elsewhere = leaves_elsewhere(ctx, backend);
 	if (link_read(ctx, &line->place, &link, &inner) || link_change(&link, number, elsewhere))
 		return finish(TR_V_INTERNAL);

@@ -17,15 +17,21 @@ static __always_inline int is_martian(struct addr_words addr, __u32 family)
 }
 
 /* Behind the filter's maybe: by the cache, as a destination is looked up. */
-static __noinline int is_vip_source(const struct tr_settings *set, const struct tr_lengths *lengths, __u64 high, __u64 low,
-				    __u32 generation)
+WALKED_ONCE int is_vip_source(__u64 high, __u64 low, __u32 family, __u32 generation)
 {
 	struct addr_words words = { high, low };
 	const struct cached_vip *line;
+	const struct tr_filter *filter;
+	const struct tr_settings *set;
 	struct tr_addr addr;
+	__u32 zero = 0;
 
+	set = bpf_map_lookup_elem(&settings, &zero);
+	filter = bpf_map_lookup_elem(&vip_filter, &zero);
+	if (!set || !filter)
+		return 0;
 	__builtin_memcpy(&addr, &words, sizeof(addr));
-	line = lookup_address(set, lengths, &addr, generation);
+	line = lookup_address(set, &filter->lengths[set->lengths & 1][family & 1], &addr, generation);
 	return line && line->id;
 }
 
@@ -37,7 +43,7 @@ static __always_inline __u32 check_source(const struct tr_settings *set, const s
 
 	if (is_martian(src, family))
 		return TR_V_MARTIAN;
-	if (may_be_vip(filter, lengths, src) && is_vip_source(set, lengths, src.high, src.low, generation))
+	if (may_be_vip(filter, lengths, src) && is_vip_source(src.high, src.low, family, generation))
 		return TR_V_VIP_SOURCE;
 	return 0;
 }

@@ -247,6 +247,8 @@ struct tr_settings {
 		__u32 start;		/* index of its first set in `flows` */
 		__u32 sets;
 	} tiers[4];
+	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
+	__u32 tick;			/* the clock of tests; else time comes from jiffies */
 	/*
 	 * How often balancers answer for themselves, by enum tr_rate: token buckets, refilled by ticks. In 1/TR_TOKEN of an
 	 * answer; burst 0: never.
@@ -255,8 +257,6 @@ struct tr_settings {
 		__u32 per_tick;
 		__u32 burst;
 	} rates[4];
-	__u32 tcp_full;			/* records in TR_TIER_TCP above which no new flow takes part in filling it */
-	__u32 tick;			/* the clock of tests; else time comes from jiffies */
 };
 
 enum tr_rate {

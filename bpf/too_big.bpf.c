@@ -85,6 +85,8 @@ static __always_inline int give_to_stack(struct xdp_md *ctx, const struct tr_set
 	struct link link;
 	void *data;
 
+	if (line->place.flags & PLACE_CLAMP)
+		mss_clamp(ctx, &line->place, s->vip);
 	if (link_read(ctx, &line->place, &link, &inner) || link_save(ctx, &bytes))
 		return finish(TR_V_INTERNAL);
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*outer)))
@@ -108,19 +110,34 @@ static __always_inline __u32 quote_len(struct xdp_md *ctx, __u32 l3, __u32 len, 
 	return (len < there ? len : there) & ~3U;
 }
 
-/* In words, to the end of the frame, which is cut to a multiple of them. */
-static __always_inline __u64 sum_words(const void *from, const void *end, __u32 max)
+#define BLOCK 32
+
+/*
+ * To the end of the frame, which is cut to a multiple of four bytes, and at most max of them. In blocks: a turn of the loop costs the
+ * verifier as much as a block.
+ */
+static __always_inline __u64 sum_to_end(const void *from, const void *end, __u32 max)
 {
+	const __u32 *words = from;
 	__u64 sum = 0;
 
-	for (__u32 i = 0; i < max / 4; i++) {
-		const __u32 *word = from + i * 4;
-
-		if ((const void *)(word + 1) > end)
+	for (__u32 i = 0; i < max / BLOCK; i++, words += BLOCK / 4) {
+		if ((const void *)(words + BLOCK / 4) > end)
 			break;
-		sum += *word;
+#pragma unroll
+		for (__u32 k = 0; k < BLOCK / 4; k++)
+			sum += words[k];
 	}
+	for (__u32 i = 0; i < BLOCK / 4 && (const void *)(words + 1) <= end; i++, words++)
+		sum += *words;
 	return sum;
+}
+
+static __always_inline __u64 sum_header4(const struct iphdr *ip)
+{
+	const __u32 *words = (const __u32 *)ip;
+
+	return (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
 }
 
 /*
@@ -165,9 +182,9 @@ static __always_inline int answer4(struct xdp_md *ctx, const struct place *p, co
 		return finish(TR_V_INTERNAL);
 	*ip = (struct iphdr){ .version = 4, .ihl = 5, .tot_len = bpf_htons(sizeof(*ip) + sizeof(*icmp) + quote), .frag_off = DF,
 			      .ttl = ANSWER_TTL, .protocol = IPPROTO_ICMP, .saddr = t->words[2], .daddr = t->words[0] };
-	ip->check = ~csum_fold(sum_words(ip, icmp, sizeof(*ip)));
+	ip->check = ~csum_fold(sum_header4(ip));
 	*icmp = (struct icmp){ .type = ICMP_DEST_UNREACH, .code = ICMP_FRAG_NEEDED, .rest = bpf_htonl(mtu & 0xffff) };
-	icmp->check = ~csum_fold(sum_words(icmp, end, sizeof(*icmp) + QUOTE4_MAX));
+	icmp->check = ~csum_fold(sum_to_end(icmp, end, sizeof(*icmp) + QUOTE4_MAX));
 	return finish(TR_V_TOO_BIG_ANSWERED);
 }
 
@@ -198,7 +215,7 @@ static __always_inline int answer6(struct xdp_md *ctx, const struct place *p, co
 	addresses[3] = t->words[1];
 	*icmp = (struct icmp){ .type = ICMPV6_PKT_TOOBIG, .rest = bpf_htonl(mtu) };
 	/* with the pseudo-header of RFC 8200 §8.1 */
-	icmp->check = ~csum_fold(sum_words(addresses, end, 32 + sizeof(*icmp) + QUOTE6_MAX) + bpf_htonl(payload) +
+	icmp->check = ~csum_fold(sum_to_end(addresses, end, 32 + sizeof(*icmp) + QUOTE6_MAX) + bpf_htonl(payload) +
 				 bpf_htonl(IPPROTO_ICMPV6));
 	return finish(TR_V_TOO_BIG_ANSWERED);
 }

@@ -56,17 +56,72 @@ start_echo() {
 	wait_until 10 has_echo "$1" "${@: -1}" || { cat "$tmp/echo-$1.log" >&2; die "udp_echo does not come up on $1"; }
 }
 
-# configure < POOLS AND VIPS: the configuration file, with small maps, so that a look into all of one is quick.
+# configure [LINES...] < POOLS AND VIPS: the configuration file, with small maps, so that a look into all of one is quick; and with
+# more fields of the instance. Its devices are $devices.
+devices='[eth0]'
 configure() {
 	cat - > "$config.body"
-	cat - "$config.body" > "$config" <<-END
+	printf '%s\n' "$@" | cat - "$config.body" > "$config.more"
+	cat - "$config.more" > "$config" <<-END
 		instance: $tag
-		devices: [eth0]
+		devices: $devices
 		metrics: 127.0.0.1:9564
 		limits: { backends: 64, ring_words: 1048576 }
 	END
-	rm "$config.body"
+	rm "$config.body" "$config.more"
 }
+
+# The four mixes of families: VIPs .1 and ::1 have IPv4 tunnels, .2 and ::2 IPv6 tunnels, to b1 and b2.
+mixed_vips=(192.0.2.1 192.0.2.2 2001:db8::1 2001:db8::2)
+
+# mixed_pools: to be followed by more of them. And mixed_vips_with FIELDS: more fields of each.
+mixed_pools() {
+	cat <<-END
+		pools:
+		  - { name: four, times: $quick, backends: [{ address: $(address4 b1) }, { address: $(address4 b2) }] }
+		  - { name: six, times: $quick, backends: [{ address: "$(address6 b1)" }, { address: "$(address6 b2)" }] }
+	END
+}
+mixed_vips_with() {
+	cat <<-END
+		vips:
+		  - { name: four, addresses: [192.0.2.1, "2001:db8::1"], services: [80/tcp, 7/udp], pool: four${1:+, $1} }
+		  - { name: six, addresses: [192.0.2.2, "2001:db8::2"], services: [80/tcp, 7/udp], pool: six${1:+, $1} }
+	END
+}
+
+# serve_mixes [VIPS...]: the backends of the mixes, for other VIPs too. They know that clients have a smaller MTU than tunnels.
+serve_mixes() {
+	local host n
+	for host in b1 b2; do
+		n=$(link_of $host)
+		ip -n "$tag-$host" -b - <<-END
+			route change default via 10.0.$n.1 mtu $client_mtu
+			route change default via fd00:0:0:$n::1 mtu $client_mtu
+		END
+		open_tunnel "$host" 192.0.2.0/24 2001:db8::/64 "$@"
+		start_nginx "$host" 80
+		start_echo "$host" 7
+	done
+}
+
+# ok_mixes NAME COMMAND...: a test of each mix. The command gets the VIP, and an address of the client's that has met no VIP before
+# (add_client_addresses), so that no MTU is known to it.
+last_client=0
+ok_mixes() {
+	local vip inner outer
+	for vip in "${mixed_vips[@]}"; do
+		last_client=$((last_client + 1))
+		inner=v4
+		outer=v4
+		[[ $vip != *:* ]] || inner=v6
+		[[ $vip != *2 ]] || outer=v6
+		ok "$1, $inner VIP, $outer backends" "${@:2}" "$vip" "$(client_address "$vip" $last_client)"
+	done
+}
+
+# client_address VIP NUMBER: that one of the client's addresses that has the VIP's family.
+client_address() { if [[ $1 = *:* ]]; then printf 'fd00:0:0:c::%x' "$2"; else echo "203.0.113.$2"; fi; }
 
 # A file, for tests run in subshells.
 controller_pid() { cat "$tmp/controller.pid"; }
@@ -108,12 +163,42 @@ running() { status | json "s['controller']['running']"; }
 attached() { ip -n "$tag-balancer" link show dev eth0 | grep xdp; }
 metrics() { on balancer curl -s -f http://127.0.0.1:9564/metrics; }
 
-# Verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line.
+# bad_verdicts [GOOD...]: verdicts that traffic of the demo and the tests must not meet, "NAME COUNT" on a line: all but
+# those of plain traffic and the GOOD ones.
 bad_verdicts() {
 	stats | json "'\n'.join(f'{name} {count}' for name, count in s['verdicts'].items() if count and
-		name not in ('forwarded', 'not_ip', 'not_vip'))"
+		name not in 'forwarded not_ip not_vip $*'.split())"
 }
-no_bad_verdicts() { equal "" "$(bad_verdicts)"; }
+no_bad_verdicts() { equal "" "$(bad_verdicts "$@")"; }
+
+# counted VERDICT LEAST COMMAND...: the command succeeds, and at least so many packets more are under this verdict after it.
+counted() {
+	local name=$1 least=$2 before after
+	shift 2
+	before=$(verdict "$name")
+	"$@"
+	after=$(verdict "$name")
+	echo "$name: $before, then $after"
+	[ $((after - before)) -ge "$least" ]
+}
+# unanswered_as VERDICT LEAST COMMAND...: the command fails, and so on.
+unanswered_as() { counted "$1" "$2" refuses "${@:3}"; }
+
+# watch HOST PROGRAM...: from now on what it tells of the host's packets stands in $tmp/seen-HOST.
+watch() {
+	local log=$tmp/seen-$1
+	[ ! -s "$log.pid" ] || kill "$(< "$log.pid")"
+	spawn "$1" "$log" "${@:2}"
+	echo "$spawned" > "$log.pid"
+	wait_until 10 grep -qE 'listening on|ready' "$log" || { cat "$log"; return 1; }
+}
+watch_packets() { watch "$1" tcpdump --immediate-mode -l -n -v -i eth0 "${@:2}"; }
+watch_errors() { watch "$1" "$testenv/watch_icmp.py"; }
+
+# seen HOST PATTERN: how many lines are like this (grep -E).
+seen() { grep -cE -- "$2" "$tmp/seen-$1" || true; }
+# seen_on "HOSTS" PATTERN: on these of those that are watched, and on no others.
+seen_on() { equal "$1" "$(cd "$tmp" && grep -lE -- "$2" seen-*[0-9] | sed 's/^seen-//' | xargs)"; }
 
 # fetch COUNT URL [OPTIONS OF curl]: requests, each over a connection of its own; prints "STATUS BACKEND" for each.
 fetch() {
@@ -121,8 +206,9 @@ fetch() {
 		-o /dev/null -w '%{http_code} %header{x-backend}\n' "${@:3}" "$2?[1-$1]" || true
 }
 
-# echoes COUNT ADDRESS PORT [FIRST_PORT]: UDP flows; prints "PORT BACKEND" for each, "-" for one without a good echo.
-echoes() { on client "$udp_echo" client "$2" "$3" "$1" "${@:4}" || true; }
+# echoes COUNT ADDRESS PORT [FIRST_PORT [OPTIONS OF udp_echo client]]: UDP flows; prints "PORT BACKEND" for each, "-" for one
+# without a good echo.
+echoes() { on client "$udp_echo" client "${@:5}" "$2" "$3" "$1" "${4:-0}" || true; }
 
 # http_url ADDRESS [PORT]
 http_url() {
@@ -135,7 +221,7 @@ http_url() {
 # served_by "BACKENDS" COUNT ADDRESS [PORT] and echoed_by "BACKENDS" COUNT ADDRESS PORT: every request is answered, by
 # these and no others, by each of them.
 served_by() { equal "$1" "$(fetch "$2" "$(http_url "${@:3}")/" | answered_by)"; }
-echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" | answered_by)"; }
+echoed_by() { equal "$1" "$(echoes "$2" "$3" "$4" "${@:5}" | answered_by)"; }
 not_served() { equal - "$(fetch 2 "$(http_url "$1")/" --connect-timeout 1 | answered_by)"; }
 answered_by() { awk '$1 == "000" || ($1 != 200 && $1 < 1024) { $2 = "-" } { print $2 }' | sort -u | xargs; }
 
@@ -149,10 +235,10 @@ download() {
 		rm "$got"
 }
 
-# upload FILE URL OF A DIRECTORY: arrives whole at a backend.
+# upload FILE URL OF A DIRECTORY [OPTIONS OF curl]: arrives whole at a backend.
 upload() {
 	local name=upload-$BASHPID
-	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null -T "$1" "$2$name" &&
+	on client curl -s -f --connect-timeout 5 --max-time 60 -o /dev/null "${@:3}" -T "$1" "$2$name" &&
 		equal "$(sum_of "$1")" "$(sum_of "$(echo "$tmp"/*/upload/"$name")")" &&
 		rm "$tmp"/*/upload/"$name"
 }

@@ -3,7 +3,15 @@
  * A UDP echo server, and a client that checks every echo. The demo's and the tests' traffic.
  *
  *   udp_echo server NAME PORT...                        answers with what came and its own name behind
- *   udp_echo client ADDRESS PORT COUNT [FIRST_PORT]     COUNT flows, each from a port of its own, one datagram each
+ *   udp_echo client [OPTIONS] ADDRESS PORT COUNT [FIRST_PORT]
+ *                                                       COUNT flows, each from a port of its own, one datagram each
+ *     -s SIZE     bytes of each datagram (any, up to 1400)
+ *     -a ADDRESS  to send from
+ *     -w FLOWS    at a time (32)
+ *     -m MS       to wait for an answer (3000)
+ *     -f          without DF: routers may fragment
+ *     -p          with DF, whatever MTU is known
+ *     -d          deaf: no socket takes the answers
  *
  * The client takes an answer for good that comes from the address and port that it asked, and begins with what it sent.
  * With FIRST_PORT its ports are that and those after it. It prints a line "PORT NAME" for each flow, NAME "-" without a
@@ -24,9 +32,20 @@
 
 #define PORTS_MAX 16
 #define WINDOW 32			/* flows at a time: a receive buffer holds all of them */
-#define DATAGRAM_MAX 1400
+#define DATAGRAM_SMALL 1400		/* where no size is asked for */
+#define DATAGRAM_MAX 65000
 #define NAME_SIZE 64
-#define ANSWER_MS 3000
+#define BUFFER (8 << 20)
+
+struct options {
+	size_t size;			/* 0: any */
+	struct addrinfo *from;		/* NULL: any */
+	int window, wait_ms;
+	int discover;			/* IP_PMTUDISC_... */
+	bool deaf;
+};
+
+static struct options options = { .window = WINDOW, .wait_ms = 3000, .discover = IP_PMTUDISC_WANT };
 
 static int open_server(int family, uint16_t port)
 {
@@ -44,6 +63,8 @@ static int open_server(int family, uint16_t port)
 		err = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ||
 		      setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) ||
 		      setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof(on));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BUFFER }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ BUFFER }, sizeof(int));
 	if (!err)
 		err = is_v4 ? bind(fd, (struct sockaddr *)&v4, sizeof(v4)) : bind(fd, (struct sockaddr *)&v6, sizeof(v6));
 	if (err) {
@@ -68,7 +89,7 @@ static void forget_interface(struct msghdr *msg)
 static void answer(int fd, const char *name)
 {
 	_Alignas(struct cmsghdr) char control[256];
-	char data[DATAGRAM_MAX + NAME_SIZE];
+	static char data[DATAGRAM_MAX + NAME_SIZE];
 	struct sockaddr_storage peer;
 	struct iovec part = { data, DATAGRAM_MAX };
 	struct msghdr msg = {
@@ -121,18 +142,45 @@ struct flow {
 	char name[NAME_SIZE];		/* who answered; empty: nobody yet */
 };
 
-static int bind_port(int fd, int family, uint16_t port)
+/* port 0: any. */
+static int bind_own(int fd, int family, uint16_t port)
 {
-	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
-	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in6 own = { .sin6_family = family };
 
-	return family == AF_INET ? bind(fd, (struct sockaddr *)&v4, sizeof(v4)) :
-				   bind(fd, (struct sockaddr *)&v6, sizeof(v6));
+	if (options.from)
+		memcpy(&own, options.from->ai_addr, options.from->ai_addrlen);
+	own.sin6_port = htons(port);	/* at the same place in both families */
+	return bind(fd, (struct sockaddr *)&own, family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(own));
+}
+
+/* A connected socket takes answers from where it is connected to and no others. A deaf one is connected to the next port. */
+static int connect_flow(int fd, const struct addrinfo *to)
+{
+	struct sockaddr_in6 peer = {};
+
+	memcpy(&peer, to->ai_addr, to->ai_addrlen);
+	if (options.deaf)
+		peer.sin6_port = htons(ntohs(peer.sin6_port) + 1);
+	return connect(fd, (struct sockaddr *)&peer, to->ai_addrlen);
+}
+
+static void open_flow(int fd, const struct addrinfo *to, uint16_t port)
+{
+	bool is_v4 = to->ai_family == AF_INET;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BUFFER }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ BUFFER }, sizeof(int));
+	if (setsockopt(fd, is_v4 ? IPPROTO_IP : IPPROTO_IPV6, is_v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &options.discover,
+		       sizeof(options.discover)) ||
+	    ((port || options.from) && bind_own(fd, to->ai_family, port)) || connect_flow(fd, to)) {
+		perror("udp_echo");
+		exit(2);
+	}
 }
 
 static uint16_t own_port(int fd)
 {
-	struct sockaddr_in6 own;	/* the port stands at the same place in both families */
+	struct sockaddr_in6 own;
 	socklen_t len = sizeof(own);
 
 	return getsockname(fd, (struct sockaddr *)&own, &len) ? 0 : ntohs(own.sin6_port);
@@ -143,24 +191,24 @@ static int send_flow(const struct addrinfo *to, uint16_t first_port, int number,
 {
 	int fd = socket(to->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 || (first_port && bind_port(fd, to->ai_family, first_port + number)) ||
-	    connect(fd, to->ai_addr, to->ai_addrlen)) {
+	if (fd < 0) {
 		perror("udp_echo");
 		exit(2);
 	}
+	open_flow(fd, to, first_port ? first_port + number : 0);
 	flow->port = own_port(fd);
 	flow->name[0] = '\0';
-	flow->len = 16 + random() % (DATAGRAM_MAX - 16);
+	flow->len = options.size ? options.size : 16 + (size_t)random() % (DATAGRAM_SMALL - 16);
 	for (size_t i = 0; i < flow->len; i++)
 		flow->sent[i] = random();
-	if (send(fd, flow->sent, flow->len, 0) < 0)
+	if (sendto(fd, flow->sent, flow->len, 0, to->ai_addr, to->ai_addrlen) < 0)
 		perror("udp_echo: send");
 	return fd;
 }
 
 static void take_answer(int fd, struct flow *flow)
 {
-	char data[DATAGRAM_MAX + NAME_SIZE];
+	static char data[DATAGRAM_MAX + NAME_SIZE];
 	ssize_t len = recv(fd, data, sizeof(data), MSG_DONTWAIT);
 	ssize_t name_len = len - (ssize_t)flow->len;
 
@@ -183,7 +231,7 @@ static int64_t now_ms(void)
 /* Until each flow has an answer, good or not, or the time is over. */
 static void wait_answers(struct pollfd *fds, struct flow *flows, int n)
 {
-	int64_t end = now_ms() + ANSWER_MS, left;
+	int64_t end = now_ms() + options.wait_ms, left;
 	int waiting = n;
 
 	while (waiting && (left = end - now_ms()) > 0 && poll(fds, n, left) > 0) {
@@ -207,8 +255,8 @@ static int ask(const struct addrinfo *to, int count, uint16_t first_port)
 	struct pollfd fds[WINDOW];
 	int failed = 0;
 
-	for (int done = 0; done < count; done += WINDOW) {
-		int n = count - done < WINDOW ? count - done : WINDOW;
+	for (int done = 0; done < count; done += options.window) {
+		int n = count - done < options.window ? count - done : options.window;
 
 		for (int i = 0; i < n; i++) {
 			fds[i].fd = send_flow(to, first_port, done + i, &flows[i]);
@@ -223,18 +271,60 @@ static int ask(const struct addrinfo *to, int count, uint16_t first_port)
 	return failed ? 1 : 0;
 }
 
-static int run_client(const char *address, const char *port, int count, uint16_t first_port)
+static struct addrinfo *resolve(const char *address, const char *port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
-	struct addrinfo *to;
-	int err = getaddrinfo(address, port, &hints, &to);
+	struct addrinfo *ret;
+	int err = getaddrinfo(address, port, &hints, &ret);
 
-	if (err) {
-		fprintf(stderr, "udp_echo: %s port %s: %s\n", address, port, gai_strerror(err));
-		return 2;
+	if (!err)
+		return ret;
+	fprintf(stderr, "udp_echo: %s port %s: %s\n", address, port, gai_strerror(err));
+	exit(2);
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: udp_echo server NAME PORT...\n"
+			"       udp_echo client [-s SIZE] [-a ADDRESS] [-w FLOWS] [-m MS] [-f|-p] [-d] ADDRESS PORT COUNT [FIRST_PORT]\n");
+	return 2;
+}
+
+static bool read_options(int argc, char **argv)
+{
+	int option;
+
+	while ((option = getopt(argc, argv, "s:a:w:m:fpd")) != -1) {
+		if (option == 's')
+			options.size = atoi(optarg);
+		else if (option == 'a')
+			options.from = resolve(optarg, "0");
+		else if (option == 'w')
+			options.window = atoi(optarg);
+		else if (option == 'm')
+			options.wait_ms = atoi(optarg);
+		else if (option == 'f')
+			options.discover = IP_PMTUDISC_DONT;
+		else if (option == 'p')
+			options.discover = IP_PMTUDISC_PROBE;
+		else if (option == 'd')
+			options.deaf = true;
+		else
+			return false;
 	}
+	return options.size <= DATAGRAM_MAX && options.window > 0 && options.window <= WINDOW;
+}
+
+static int run_client(int argc, char **argv)
+{
+	struct addrinfo *to;
+	int err;
+
+	if (!read_options(argc, argv) || argc - optind < 3 || argc - optind > 4)
+		return usage();
+	to = resolve(argv[optind], argv[optind + 1]);
 	srandom(getpid());
-	err = ask(to, count, first_port);
+	err = ask(to, atoi(argv[optind + 2]), argc - optind == 4 ? atoi(argv[optind + 3]) : 0);
 	freeaddrinfo(to);
 	return err;
 }
@@ -243,9 +333,7 @@ int main(int argc, char **argv)
 {
 	if (argc >= 4 && argc <= 3 + PORTS_MAX && !strcmp(argv[1], "server") && strlen(argv[2]) < NAME_SIZE)
 		return serve(argv[2], argv + 3, argc - 3);
-	if ((argc == 5 || argc == 6) && !strcmp(argv[1], "client"))
-		return run_client(argv[2], argv[3], atoi(argv[4]), argc == 6 ? atoi(argv[5]) : 0);
-	fprintf(stderr, "usage: udp_echo server NAME PORT...\n"
-			"       udp_echo client ADDRESS PORT COUNT [FIRST_PORT]\n");
-	return 2;
+	if (argc > 1 && !strcmp(argv[1], "client"))
+		return run_client(argc - 1, argv + 1);
+	return usage();
 }

@@ -49,7 +49,8 @@ static bool same_bytes(struct check *c)
 	const struct answer *a = &c->answer;
 	size_t i;
 
-	if (o->len == a->len && !memcmp(o->data, a->data, o->len))
+	/* Dropped when all was done to it already: nobody sees it. */
+	if (a->verdict == TR_V_NO_DEVICE || (o->len == a->len && !memcmp(o->data, a->data, o->len)))
 		return true;
 	for (i = 0; i < o->len && i < a->len; i++)
 		if (o->data[i] != a->data[i])

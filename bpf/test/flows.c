@@ -217,10 +217,10 @@ static bool is_gone(const struct trial *t, __u32 vip)
 static void note_guard(struct trial *t, struct flow *f, const struct model_answer *answer)
 {
 	const struct tr_vip *vip = &t->real.vips[f->packet.vip];
-	__u16 old_how = t->real.vip_old[f->packet.vip].how, old = old_how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
+	__u16 old = t->real.vip_old[f->packet.vip].how & TR_HOW_MODE, mode = vip->how & TR_HOW_MODE;
 	bool unwatched = vip->how & TR_HOW_MOVING && (old == TR_MODE_HASH || old == TR_MODE_TRACK) && !answer->recorded;
-
-	bool joins = vip->how & TR_HOW_MOVING && vip->how & ~old_how & TR_HOW_ADDRESSES && !answer->recorded && is_shared(t, f);
+	/* For want of room it has no record, and goes where one of another flow of the two addresses says. */
+	bool joins = vip->how & TR_HOW_MOVING && vip->how & TR_HOW_ADDRESSES && !answer->recorded;
 	bool was_silent = f->is_excused[END_SILENT] && !answer->recorded;
 
 	if (!unwatched)
@@ -350,7 +350,7 @@ bool flows_flood(struct trial *t, const struct trial_step *step)
 
 	for (i = 0; i < step->c; i++) {
 		bool v4 = rng_chance(&rng, 70), with_ack = step->a % 3 == 1;
-		struct model_packet p = { client_of(CLIENTS + rng_below(&rng, 60000), v4), vip_of(v4), rng_below(&rng, 65536),
+		struct model_packet p = { client_of(CLIENTS + rng_below(&rng, 60000), v4), vip_of(v4), 1 + rng_below(&rng, 65535),
 					  0, 1 + step->b % (t->shape.n_vips - 1),
 					  step->a % 3 == 2 ? MODEL_DATAGRAM : with_ack ? MODEL_DATA : MODEL_SYN };
 

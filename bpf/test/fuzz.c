@@ -126,6 +126,8 @@ static bool next_packet(struct fuzz *f, __u32 i)
 		if (!f->slow && !same_sums(f))
 			return false;
 		random_change(&f->rng, f->world);
+		if (reference_is_doubtful(harness_reference(f->harness), f->world))
+			harness_forget(f->harness);
 		harness_apply(f->harness, f->world);
 	}
 	pass_time(f);
@@ -256,7 +258,8 @@ void fuzz_explain(struct fuzz *f, __u64 seed, __u32 packets, const char *save_to
 {
 	__u32 i;
 
-	fprintf(stderr, "# epoch with seed %llu: %s\n", seed, f->check.why);
+	fprintf(stderr, "# epoch with seed %llu\n", seed);
+	report(f, &f->packet, "as it was found");
 	begin(f, seed);
 	f->slow = true;
 	for (i = 0; i < packets; i++) {

@@ -212,6 +212,19 @@ static bool is_shared_before(const struct choice *c)
 	return c->old->how & ~c->vip->how & TR_HOW_ADDRESSES;
 }
 
+/* Touched, since it is all that a flow without room for its own has. */
+static void come_from_shared(struct choice *c, struct model_slot r)
+{
+	if (!ok(c, backend_of(r)))
+		return;
+	c->r = r;
+	touch(c);
+	c->r.record = NULL;
+	c->base = backend_of(r);
+	c->answer->on_ring = false;
+	reach(c, MODEL_MOVED_SHARED, 0);
+}
+
 /* A VIP that moves: a record under the old key is taken along. */
 static void take_along(struct choice *c)
 {
@@ -227,11 +240,7 @@ static void take_along(struct choice *c)
 	if (!r.record || (udp && !(is_young(c, r) && ok(c, backend_of(r)))))
 		return;
 	if (is_shared_before(c)) {
-		if (ok(c, backend_of(r))) {
-			c->base = backend_of(r);
-			c->answer->on_ring = false;
-			reach(c, MODEL_MOVED_SHARED, 0);
-		}
+		come_from_shared(c, r);
 		return;
 	}
 	c->r = r;

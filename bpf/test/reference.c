@@ -155,7 +155,7 @@ static enum tr_verdict route_l4(const struct reference *r, const struct parse *p
 	memcpy(&sport, header, 2);
 	memcpy(&dport, header + 2, 2);
 	a->vip = find_service(p->world, p->at, a->l4, dport);
-	a->first = p->piece == PIECE_FIRST && (!a->vip || !p->world->stage_missing[TR_STAGE_ANY]);
+	a->first = p->piece == PIECE_FIRST && !p->world->stage_missing[TR_STAGE_ANY];
 	a->fragment = p->key;
 	if (!a->vip)
 		return TR_V_NO_SERVICE;
@@ -167,6 +167,8 @@ static enum tr_verdict route_l4(const struct reference *r, const struct parse *p
 	syn = a->l4 == TR_TCP && (header[13] & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 	a->traffic.new_flows = syn;
 	a->clamp = syn && (p->world->vips[a->vip].how & TR_HOW_MSS);
+	if (a->clamp && p->world->stage_missing[TR_STAGE_ANY])
+		return TR_V_STAGE_MISSING;
 	a->sent = sent_as(p);
 	return route_to(r, p, a, &p->src, sport, dport);
 }

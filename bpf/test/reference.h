@@ -91,4 +91,10 @@ void reference_commit(struct reference *r, const struct world *world, const stru
  */
 __u64 reference_adopt_entropy(const struct world *world, struct answer *answer, const __u8 *frame, size_t len);
 
+/*
+ * Of some first fragment more than one backend may have been chosen, and of these some have numbers that mean others by now: whether
+ * what was remembered still counts, the reference cannot know. To be forgotten.
+ */
+bool reference_is_doubtful(const struct reference *r, const struct world *world);
+
 #endif

@@ -58,6 +58,19 @@ static bool follow(const struct parse *p, const struct fragment_record *record, 
 	return a->n_candidates > 0;
 }
 
+bool reference_is_doubtful(const struct reference *r, const struct world *world)
+{
+	unsigned int i, k, same;
+
+	for (i = 0; i < FRAGMENTS_MAX; i++) {
+		for (k = same = 0; k < r->fragments[i].n; k++)
+			same += is_same(world, &r->fragments[i], k);
+		if (r->fragments[i].used && same && same < r->fragments[i].n)
+			return true;
+	}
+	return false;
+}
+
 enum tr_verdict route_later(const struct reference *r, const struct parse *p, struct answer *a)
 {
 	const struct fragment_record *record;

@@ -60,12 +60,16 @@ static size_t put_packet_too_big(__u8 *at, const __u8 *ip, size_t inner_len, __u
 	return IP6_LEN + icmp_len;
 }
 
+static size_t outer_length(const struct tr_backend *b)
+{
+	return (b->encap & ~TR_ENCAP_TAGGED) == TR_ENCAP_IPV4 ? IP4_LEN : IP6_LEN;
+}
+
 static void put_answer(const struct tr_backend *b, const __u8 *frame, struct answer *a)
 {
 	const __u8 *ip = frame + a->ip_offset;
 	bool inner4 = ip[0] >> 4 == 4;
-	size_t outer_len = (b->encap & ~TR_ENCAP_TAGGED) == TR_ENCAP_IPV4 ? IP4_LEN : IP6_LEN;
-	__u16 mtu = b->mtu > outer_len ? b->mtu - outer_len : 0;
+	__u16 mtu = b->mtu - outer_length(b);
 	__u8 *at = a->data + a->ip_offset;
 
 	memcpy(a->data, frame + 6, 6);
@@ -94,12 +98,12 @@ void answer_too_big(const struct reference *r, const struct world *world, const 
 
 	a->verdict = TR_V_OVERSIZE;
 	if ((world->vips[a->vip].flags & TR_VIP_OVERSIZE) && may_fragment &&
-	    (b->encap & ~TR_ENCAP_TAGGED) == TR_ENCAP_IPV4) {
+	    (b->encap & ~TR_ENCAP_TAGGED) == TR_ENCAP_IPV4 && a->inner_len + IP4_LEN <= 65535) {
 		encapsulate(world, b, frame, len, true, a);
 		return;
 	}
 	a->verdict = TR_V_TOO_BIG;
-	if (a->quiet)
+	if (a->quiet || b->mtu < outer_length(b))
 		return;
 	a->limit = LIMIT_TOO_BIG;
 	a->limited = source_of(ip);

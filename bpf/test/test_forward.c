@@ -170,7 +170,7 @@ static void add_sizes(struct cases *cases)
 	for (mix = 0; mix < MIXES; mix++) {
 		struct packet_shape shape = mix_shape(mix, IPPROTO_UDP);
 
-		cases_add(cases, &shape, TR_V_TOO_BIG_ANSWERED, "%s, MTU 0", mixes[mix].name);
+		cases_add(cases, &shape, TR_V_TOO_BIG, "%s, MTU 0", mixes[mix].name);
 	}
 }
 

@@ -14,7 +14,10 @@
 #include "ticks.h"
 #include "util.h"
 
-static const char *const stages[] = { [TR_STAGE_TCP] = "tr_tcp", [TR_STAGE_UDP] = "tr_udp" };
+static const char *const stages[] = {
+	[TR_STAGE_TCP] = "tr_tcp", [TR_STAGE_UDP] = "tr_udp", [TR_STAGE_ANY] = "tr_any", [TR_STAGE_FRAGMENT] = "tr_fragment",
+	[TR_STAGE_ICMP] = "tr_icmp", [TR_STAGE_SEND] = "tr_send", [TR_STAGE_TOO_BIG] = "tr_too_big",
+};
 _Static_assert(ARRAY_SIZE(stages) == TR_STAGE_COUNT, "a stage without a program");
 
 struct bpf_map *target_map(const struct target *target, const char *name)
@@ -119,6 +122,8 @@ static int fill_stages(const struct target *target)
 		struct bpf_program *prog = bpf_object__find_program_by_name(target->object, stages[i]);
 		int prog_fd = prog ? bpf_program__fd(prog) : -1;
 
+		if (!prog && i > TR_STAGE_UDP)	/* an older build */
+			continue;
 		err = prog ? bpf_map_update_elem(bpf_map__fd(map), &i, &prog_fd, BPF_ANY) : -ENOENT;
 		if (err)
 			log_err(err, "stage %s", stages[i]);
