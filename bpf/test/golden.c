@@ -68,7 +68,7 @@ static void read_pattern(const char *text, const struct packet *sent, struct pat
 	}
 }
 
-static void read_packet(const char *text, struct packet *packet)
+void golden_read(const char *text, struct packet *packet)
 {
 	struct pattern p;
 
@@ -97,7 +97,7 @@ void golden_step(struct scene *scene, const struct golden_step *step)
 	struct packet packet;
 	struct check check;
 
-	read_packet(step->in, &packet);
+	golden_read(step->in, &packet);
 	assert_frame(scene->harness, scene->world, &packet, step->verdict, &check);
 	assert_int_equal(check.observed.action, step->action ? step->action : verdict_action(step->verdict));
 	if (step->out && !*step->out)
@@ -122,7 +122,7 @@ static void add_inputs(struct cases *cases, const struct golden *g)
 	int i;
 
 	for (i = 0; i < GOLDEN_STEPS && g->steps[i].in; i++) {
-		read_packet(g->steps[i].in, &packet);
+		golden_read(g->steps[i].in, &packet);
 		cases_add_raw(cases, &packet, g->steps[i].verdict, g->name);
 	}
 }

@@ -27,6 +27,8 @@ struct world *golden_world(void);
 
 /* Of frames that the world in use gets. */
 void golden_add(struct cases *cases, const struct golden *golden, size_t n);
+void golden_read(const char *in, struct packet *ret);
+
 /* The same in a function's hands. Fails the running test. */
 void golden_step(struct scene *scene, const struct golden_step *step);
 
