@@ -19,7 +19,7 @@
 
 /* Table tests, built beside the program that runs. */
 static const char *const tables[] = { "test_bad_packets", "test_entry", "test_forward", "test_headers", "test_fragments",
-				      "test_icmp", "test_send" };
+				      "test_icmp", "test_send", "test_too_big" };
 
 static struct packet *add(struct corpus *c)
 {
