@@ -19,7 +19,7 @@
 
 /* Table tests, built beside the program that runs. */
 static const char *const tables[] = { "test_bad_packets", "test_entry", "test_forward", "test_headers", "test_fragments",
-				      "test_icmp", "test_send" };
+				      "test_icmp", "test_send", "test_too_big" };
 
 static struct packet *add(struct corpus *c)
 {
@@ -187,10 +187,11 @@ void corpus_free(struct corpus *c)
 	free(c);
 }
 
-/* A third each, however many there are. */
+/* However many of each there are: those that failed, a few, would else be mutated again and again. */
 void corpus_pick(const struct corpus *c, struct rng *rng, struct packet *ret)
 {
-	size_t first[4] = { 0, c->n_tables, c->n_tables + c->n_captured, c->n }, kind = rng_below(rng, 3);
+	size_t first[4] = { 0, c->n_tables, c->n_tables + c->n_captured, c->n };
+	__u32 twelfth = rng_below(rng, 12), kind = twelfth < 6 ? 0 : twelfth < 11 ? 1 : 2;
 	const struct packet *p;
 
 	if (first[kind] == first[kind + 1])

@@ -109,6 +109,7 @@ static void begin(struct fuzz *f, __u64 seed)
 {
 	f->rng = rng_new(seed);
 	memset(f->stream.wholes, 0, sizeof(f->stream.wholes));
+	f->stream.replay_left = 0;
 	random_world(&f->rng, f->world);
 	f->world->settings.tick = rng_below(&f->rng, 4) * 0x3fff0;
 	harness_forget(f->harness);

@@ -115,26 +115,86 @@ static void put_words(__u8 *at, const void *now, size_t len, __u8 *const checks[
 	}
 }
 
-static size_t check_offset(unsigned int protocol)
+/* The transport header, behind whatever is in front of it; protocol 0: a later fragment, or none. */
+struct transport {
+	size_t at;
+	__u8 protocol;
+};
+
+static struct transport find_transport4(const struct packet *p, size_t ip)
 {
-	switch (protocol) {
-	case IPPROTO_TCP:
-		return 16;
-	case IPPROTO_UDP:
-		return 6;
-	case IPPROTO_ICMPV6:
-		return 2;
-	default:
-		return 0;
+	const __u8 *header = p->data + ip;
+
+	if ((header[6] & 0x1f) || header[7])
+		return (struct transport){};
+	return (struct transport){ ip + (header[0] & 15) * 4, header[9] };
+}
+
+static struct transport find_transport6(const struct packet *p, size_t ip)
+{
+	struct transport t = { ip + IP6_LEN, p->data[ip + 6] };
+
+	while (t.at + 8 <= p->len && (t.protocol == 0 || t.protocol == 43 || t.protocol == 44 || t.protocol == 51 ||
+				      t.protocol == 60)) {
+		const __u8 *ext = p->data + t.at;
+
+		if (t.protocol == 44 && (ext[2] || ext[3] & 0xf8))
+			return (struct transport){};
+		t.at += t.protocol == 44 ? 8 : t.protocol == 51 ? (ext[1] + 2) * 4 : (ext[1] + 1) * 8;
+		t.protocol = ext[0];
 	}
+	return t;
+}
+
+/* Of the header at `at`, or NULL; UDP's 0 says that there is none. */
+static __u8 *find_check(struct packet *p, struct transport t)
+{
+	size_t offset = t.protocol == IPPROTO_TCP ? 16 : t.protocol == IPPROTO_UDP ? 6 : 2;
+	__u8 *check = p->data + t.at + offset;
+
+	if (t.protocol != IPPROTO_TCP && t.protocol != IPPROTO_UDP && t.protocol != IPPROTO_ICMPV6 &&
+	    t.protocol != IPPROTO_ICMP)
+		return NULL;
+	if (t.at + offset + 2 > p->len || (t.protocol == IPPROTO_UDP && !check[0] && !check[1]))
+		return NULL;
+	return check;
+}
+
+/* A quoted packet comes from where the error goes, and from a port that a service may have. */
+static void readdress_quoted(struct packet *p, struct transport error, const struct tr_addr *vip, __be16 port)
+{
+	bool v4 = error.protocol == IPPROTO_ICMP;
+	size_t ip = error.at + 8;
+	__u8 *icmp = find_check(p, error), *header = p->data + ip;
+	struct transport t;
+
+	if (!icmp || ip + (v4 ? IP4_LEN : IP6_LEN) > p->len)
+		return;
+	/* With its own checksum, the sum over an IPv4 header stays as it is. */
+	if (v4)
+		put_words(header + 12, &vip->w[3], 4, (__u8 *[2]){ header + 10 });
+	else
+		put_words(header + 8, vip, 16, (__u8 *[2]){ icmp });
+	t = v4 ? find_transport4(p, ip) : find_transport6(p, ip);
+	if (port && (t.protocol == IPPROTO_TCP || t.protocol == IPPROTO_UDP) && t.at + 4 <= p->len && !(t.at & 1))
+		put_words(p->data + t.at, &port, 2, (__u8 *[2]){ icmp });
+}
+
+static bool is_error(const struct packet *p, struct transport t)
+{
+	if (t.at + 8 > p->len)
+		return false;
+	return t.protocol == IPPROTO_ICMP ? p->data[t.at] != 8 && p->data[t.at] : t.protocol == IPPROTO_ICMPV6 && p->data[t.at] < 128;
 }
 
 void readdress(struct rng *rng, struct packet *p)
 {
-	size_t ip = ip_offset(p), l4, check;
+	size_t ip = ip_offset(p);
 	bool v4 = ip < p->len && p->data[ip] >> 4 == 4;
 	struct tr_addr dst, src;
-	__u8 *checks[2] = {};
+	struct transport t;
+	__u8 *checks[2];
+	__be16 port;
 
 	if (p->len < ip + (v4 ? IP4_LEN : IP6_LEN))
 		return;
@@ -142,22 +202,15 @@ void readdress(struct rng *rng, struct packet *p)
 		dst = PICK(rng, universe);
 	while (addr_v4(&dst) != v4);
 	src = random_client(rng, v4);
-	l4 = ip + (v4 ? (p->data[ip] & 15) * 4 : IP6_LEN);
-	check = check_offset(p->data[ip + (v4 ? 9 : 6)]);
-	if (check && l4 + check + 2 <= p->len)
-		checks[0] = p->data + l4 + check;
+	port = rng_chance(rng, 70) ? htons(PICK(rng, some_ports)) : 0;
+	t = v4 ? find_transport4(p, ip) : find_transport6(p, ip);
+	checks[0] = t.protocol == IPPROTO_ICMP ? NULL : find_check(p, t);	/* without addresses in it */
 	checks[1] = v4 ? p->data + ip + 10 : NULL;
 	put_words(p->data + ip + (v4 ? 12 : 8), v4 ? (void *)&src.w[3] : &src, v4 ? 4 : 16, checks);
 	put_words(p->data + ip + (v4 ? 16 : 24), v4 ? (void *)&dst.w[3] : &dst, v4 ? 4 : 16, checks);
-	/* A quoted packet comes from where the error goes. */
-	if (v4 && p->data[ip + 9] == IPPROTO_ICMP && l4 + 8 + IP4_LEN <= p->len)
-		memcpy(p->data + l4 + 8 + 12, &dst.w[3], 4);
-	if (!v4 && p->data[ip + 6] == IPPROTO_ICMPV6 && p->data[l4] < 128 && l4 + 8 + IP6_LEN <= p->len)
-		memcpy(p->data + l4 + 8 + 8, &dst, 16);
-	/* Ports that a service may have. */
-	if (rng_chance(rng, 70) && check && l4 + 4 <= p->len) {
-		__be16 port = htons(PICK(rng, some_ports));
-
-		memcpy(p->data + l4 + 2, &port, 2);
-	}
+	checks[1] = NULL;
+	if (is_error(p, t))
+		readdress_quoted(p, t, &dst, port);
+	else if (port && (t.protocol == IPPROTO_TCP || t.protocol == IPPROTO_UDP) && t.at + 4 <= p->len)
+		put_words(p->data + t.at + 2, &port, 2, checks);
 }

@@ -38,6 +38,9 @@ struct corpus;
 struct stream {
 	struct rng *rng;
 	const struct corpus *corpus;	/* or NULL */
+	/* A capture is replayed for some packets, with the same two ends: */
+	size_t replay, replay_left;
+	struct rng replay_ends;
 	struct whole {
 		struct packet packet;
 		struct cutting cutting;	/* of the next piece; ip, keep and id are all pieces' */

@@ -209,6 +209,29 @@ static void next_piece(struct stream *stream, struct packet *p)
 	packet_cut(p, &w->packet, &w->cutting);
 }
 
+static void next_of_corpus(struct stream *stream, struct packet *p)
+{
+	const struct corpus *c = stream->corpus;
+	struct rng *rng = stream->rng, ends;
+
+	if (!stream->replay_left && c->n_captured && rng_chance(rng, 10)) {
+		stream->replay = rng_below(rng, c->n_captured);
+		stream->replay_left = 1 + rng_below(rng, 20);
+		stream->replay_ends = rng_new(rng_next(rng));
+	}
+	if (!stream->replay_left) {
+		corpus_pick(c, rng, p);
+		if (rng_chance(rng, 80))
+			readdress(rng, p);
+		return;
+	}
+	*p = c->packets[c->n_tables + stream->replay];
+	ends = stream->replay_ends;
+	readdress(&ends, p);
+	stream->replay = (stream->replay + 1) % c->n_captured;
+	stream->replay_left--;
+}
+
 void stream_next(struct stream *stream, struct packet *p)
 {
 	struct rng *rng = stream->rng;
@@ -219,9 +242,7 @@ void stream_next(struct stream *stream, struct packet *p)
 	} else if (kind < 38) {
 		random_icmp(rng, p);
 	} else if (kind < 60 && stream->corpus) {
-		corpus_pick(stream->corpus, rng, p);
-		if (rng_chance(rng, 80))
-			readdress(rng, p);
+		next_of_corpus(stream, p);
 	} else {
 		struct packet_shape shape = random_shape(rng);
 
