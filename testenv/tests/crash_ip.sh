@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Replacements of a program attached by ip that are killed: see crash.sh.
 set -euo pipefail
-CRASH_PART=ip exec "$(dirname "$0")/crash.sh"
+CRASH_PART="ip" exec "$(dirname "$0")/crash.sh"

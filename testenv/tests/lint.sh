@@ -8,7 +8,7 @@ set -euo pipefail
 files() { find "$top" \( -path "$top/build" -o -path "$top/.git" \) -prune -o -type f -print; }
 
 without_licence() {
-	files | grep -vE '/(LICENSE|\.gitignore|\.clang-format)$' | while read -r file; do
+	files | grep -vE '/(LICENSE|\.gitignore|\.clang-format)$|/bpf/test/corpus/.*\.(pcap|hex)$' | while read -r file; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' || echo "$file"
 	done
 }
